@@ -1,0 +1,51 @@
+//! What a client may ask of the engine. One variant per command.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec};
+
+/// A request, in the project directory that its envelope names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// What the engine runs on.
+    Device,
+    /// Built-in, loaded and known models.
+    Models,
+    /// Adapters of this project.
+    Adapters,
+    /// Datasets of this project.
+    Datasets,
+    /// Runs of this project.
+    Runs,
+    /// Plugins and what each may do.
+    Plugins,
+    /// All scores of this project, best first.
+    Leaderboard,
+    /// Load a model and keep it: built-in name or directory.
+    Load { model: String, name: Option<String> },
+    /// Import or generate a dataset.
+    Dataset(DatasetSpec),
+    /// Look at rows; with `tokens_of`, at the tokens and the loss mask under that model.
+    Show { data: String, split: Option<String>, limit: usize, tokens_of: Option<String> },
+    /// Write rows to a JSONL file and return its path.
+    Rows { data: String, split: Option<String> },
+    /// Train.
+    Finetune(FinetuneSpec),
+    /// Go on with a paused, cancelled or broken run.
+    Resume { run: String },
+    /// Pause a running run with a checkpoint.
+    CancelRun { run: String },
+    /// Watch a running run; ends with it.
+    Follow { run: String },
+    /// Generate text.
+    Ask(AskSpec),
+    /// Generate answers for every row and score them.
+    Evaluate(EvaluateSpec),
+    /// Predictions only, as JSONL rows, for scoring in the client.
+    Predict(EvaluateSpec),
+    /// Store scores that a client's closure computed; marked *local* in the signature.
+    RecordLocal { predictions: String, metric: String, scores: Vec<Option<f64>> },
+    /// End the engine once nothing runs.
+    Shutdown,
+}

@@ -1,0 +1,301 @@
+//! What a request comes to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of a request; its variants mirror [`crate::Request`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each variant wraps a documented type")]
+pub enum Response {
+    Done,
+    Device(DeviceInfo),
+    Models { models: Vec<ModelInfo> },
+    Adapters { adapters: Vec<AdapterInfo> },
+    Datasets { datasets: Vec<DatasetInfo> },
+    Runs { runs: Vec<RunInfo> },
+    Plugins { plugins: Vec<PluginInfo> },
+    Leaderboard { rows: Vec<ScoreRow> },
+    Loaded(ModelInfo),
+    Dataset(DatasetInfo),
+    Shown(Shown),
+    Rows { path: String, n_rows: u64, fingerprint: String },
+    Finetuned(Finetuned),
+    Asked(Asked),
+    Evaluated(Evaluation),
+    Predicted { predictions: String, path: String, n_rows: u64, signature: Signature },
+}
+
+/// What the engine runs on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// The processor's or card's own name.
+    pub name: String,
+    /// Worker threads.
+    pub threads: usize,
+    /// Memory of the machine or card.
+    pub memory_bytes: u64,
+    /// Resident memory of the engine.
+    pub resident_bytes: u64,
+    /// Engine version and build.
+    pub engine: String,
+    /// The engine's process id.
+    pub pid: u32,
+    /// Names of loaded models.
+    pub loaded: Vec<String>,
+}
+
+/// A model that can be named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    pub name: String,
+    /// `built-in` or a directory.
+    pub source: String,
+    pub architecture: String,
+    pub n_parameters: u64,
+    pub n_layers: usize,
+    pub hidden_size: usize,
+    pub vocab_size: usize,
+    pub max_seq_len: usize,
+    pub dtype: String,
+    pub loaded: bool,
+    /// Hash of the weights; empty until loaded once.
+    pub fingerprint: String,
+    /// From the model card: held-out perplexity, training text, licence.
+    pub notes: String,
+}
+
+/// A trained adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterInfo {
+    pub name: String,
+    pub base_model: String,
+    pub dir: String,
+    pub method: String,
+    pub n_trainable: u64,
+    pub run: String,
+    pub data: String,
+    pub final_loss: f64,
+    pub created: String,
+}
+
+/// A dataset of the project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetInfo {
+    pub name: String,
+    /// Content hash, `sha256:…`.
+    pub fingerprint: String,
+    pub n_rows: u64,
+    /// Rows by split, in order of first appearance.
+    pub splits: Vec<(String, u64)>,
+    /// Name and Arrow type of each column.
+    pub columns: Vec<(String, String)>,
+    /// Template id, if a plugin renders it.
+    pub template: Option<String>,
+    /// Where rows came from.
+    pub source: String,
+    /// requested = kept + rejected + failed, by reason.
+    pub accounting: Accounting,
+    /// First rows, as text, in the order of `columns`.
+    pub sample: Vec<Vec<String>>,
+    /// Findings of the data lint.
+    pub warnings: Vec<String>,
+}
+
+/// requested = kept + Σ rejected + Σ failed, always.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounting {
+    pub requested: u64,
+    pub kept: u64,
+    /// By reason: duplicates, empty results, failed validation.
+    pub rejected: BTreeMap<String, u64>,
+    /// By reason: rows that could not be made or read.
+    pub failed: BTreeMap<String, u64>,
+}
+
+/// A run, running or not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub run: String,
+    pub name: String,
+    /// `running`, `paused`, `finished`, `failed` or `broken` (the engine died under it).
+    pub status: String,
+    pub model: String,
+    pub data: String,
+    pub global_step: u64,
+    pub total_steps: u64,
+    pub loss: Option<f64>,
+    pub started: String,
+    pub seconds: f64,
+    /// Why it ended, if not well.
+    pub message: Option<String>,
+}
+
+/// A plugin and its audit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    pub id: String,
+    pub version: String,
+    /// `template` or `metric`.
+    pub kind: String,
+    pub summary: String,
+    /// What it imports, which is all that it can do.
+    pub imports: Vec<String>,
+    /// `sha256:…` of the component.
+    pub digest: String,
+    pub size_bytes: u64,
+    /// `built-in` or a path.
+    pub source: String,
+}
+
+/// Rows, or tokens, to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    pub data: String,
+    pub split: Option<String>,
+    pub n_rows: u64,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    /// One entry per shown row when tokens were asked for.
+    pub tokens: Vec<Vec<ShownToken>>,
+}
+
+/// One token and whether the loss sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownToken {
+    pub id: u32,
+    pub text: String,
+    /// Trained on.
+    pub target: bool,
+    /// A special token.
+    pub special: bool,
+}
+
+/// A finished training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finetuned {
+    pub run: String,
+    pub name: String,
+    pub adapter_dir: String,
+    pub steps: u64,
+    pub final_loss: f64,
+    pub seconds: f64,
+    pub n_trainable: u64,
+    pub n_examples: u64,
+    pub n_target_tokens: u64,
+    pub tokens_per_second: f64,
+    /// Loss by step, at most 500 points.
+    pub losses: Vec<(u64, f64)>,
+    /// Rows dropped or cut, and why.
+    pub warnings: Vec<String>,
+}
+
+/// Generated text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub model: String,
+    /// The whole rendered prompt.
+    pub rendered: String,
+    pub completion: String,
+    /// What the task template took out of the completion; none found, or no template: empty.
+    pub answer: Option<String>,
+    pub n_prompt_tokens: usize,
+    pub n_new_tokens: usize,
+    /// `stop` or `length`.
+    pub finish_reason: String,
+    pub seconds: f64,
+}
+
+/// Scores of all arms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    pub name: String,
+    pub data: String,
+    pub split: String,
+    pub confidence: f64,
+    pub rows: Vec<ScoreRow>,
+    /// Every later arm against the first, and each other pair, by part.
+    pub comparisons: Vec<Comparison>,
+    /// Rows side by side where arms disagree.
+    pub examples: Vec<ExampleRow>,
+    /// Parquet file of every prediction.
+    pub predictions: String,
+    pub seconds: f64,
+}
+
+/// One score: an arm, a metric, a part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRow {
+    /// Label of the arm.
+    pub model: String,
+    pub metric: String,
+    /// Which part of the split; `all` if it has none.
+    pub part: String,
+    /// Rates as fractions. None if no row could be scored.
+    pub mean: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    /// Rows asked.
+    pub n: u64,
+    /// Share of rows that have a score; an error is never a score of zero.
+    pub coverage: f64,
+    /// Reasons why rows have none.
+    pub errors: BTreeMap<String, u64>,
+    /// How the interval was made: `wilson` or `bootstrap(1000)`.
+    pub interval: String,
+    pub higher_is_better: bool,
+    pub signature: Signature,
+    /// The evaluation this is from.
+    pub evaluation: String,
+}
+
+/// Everything a number depends on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Short hash over all the rest.
+    pub id: String,
+    pub data: String,
+    pub prompt_template: String,
+    pub plugin: String,
+    pub weights: String,
+    pub adapter: String,
+    pub tokenizer: String,
+    pub generation: String,
+    pub num_fewshot: usize,
+    pub seed: u64,
+    pub engine: String,
+    /// Computed by the client's own closure, outside the sandbox.
+    pub local: bool,
+}
+
+/// A paired comparison on the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub metric: String,
+    pub part: String,
+    pub model: String,
+    pub against: String,
+    /// Mean of (model − against) over rows that both have.
+    pub difference: f64,
+    pub low: f64,
+    pub high: f64,
+    pub n: u64,
+    /// Rows only `model` gets right, rows only `against` does.
+    pub wins: u64,
+    pub losses: u64,
+    /// Exact two-sided McNemar test; None for scores that are not 0 or 1.
+    pub p_value: Option<f64>,
+}
+
+/// One row of the split under every arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExampleRow {
+    pub part: String,
+    pub prompt: String,
+    pub reference: String,
+    /// Arm label, answer, score.
+    pub answers: Vec<(String, String, Option<f64>)>,
+}

@@ -1,0 +1,362 @@
+//! The bodies of cells and recipes. Each is TOML to a person, JSON on the wire, and one type here.
+//! Unknown keys are errors: a misspelled `learning_rate` must not train with the default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `%%dataset NAME`: where rows come from and what their columns mean.
+///
+/// Either `path` (CSV, JSON array, JSONL, Parquet; by extension or `format`) or `template`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatasetSpec {
+    /// Name in the project. A cell's argument; in a recipe the file's stem if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A file, relative to the project directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `csv`, `json`, `jsonl` or `parquet`; by extension if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// A task template plugin: `text-to-sql`. Its generator makes the rows, unless `path` gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The template's own configuration; checked against its JSON Schema.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// Rows asked of the template's generator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u32>,
+    /// Seed of the generator.
+    pub seed: u64,
+    /// A SQLite file that the template and its metrics may read, by the name they use for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub databases: BTreeMap<String, String>,
+    /// Which columns are what; guessed from well-known names if absent.
+    #[serde(skip_serializing_if = "RolesSpec::is_empty")]
+    pub roles: RolesSpec,
+    /// Shares by split name, adding up to at most 1; default train 0.9, test 0.1. A `split` column wins.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub splits: BTreeMap<String, f64>,
+    /// Replace a dataset of the same name.
+    pub overwrite: bool,
+}
+
+/// Which column plays which part.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolesSpec {
+    /// The prompt (or instruction, or question).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Further input shown after the prompt (Alpaca's `input`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// The text to learn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion: Option<String>,
+    /// Chat messages: a list of `{role, content}`; stands instead of prompt and completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<String>,
+    /// Rows of one group never fall into different splits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+impl RolesSpec {
+    /// No role was given.
+    pub fn is_empty(&self) -> bool {
+        *self == RolesSpec::default()
+    }
+}
+
+/// `%%finetune NAME`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinetuneSpec {
+    /// Name of the adapter that results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Built-in name, loaded name, or directory.
+    pub model: String,
+    /// Dataset name, or a file that `%%dataset` could import.
+    pub data: String,
+    /// The split trained on.
+    #[serde(default = "train_split")]
+    pub split: String,
+    /// `lora` or `full`.
+    #[serde(default)]
+    pub method: Method,
+    /// LoRA's shape.
+    #[serde(default)]
+    pub lora: LoraSpec,
+    /// The optimizer's schedule.
+    #[serde(default)]
+    pub train: TrainSpec,
+    /// Replace an adapter of the same name.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
+fn train_split() -> String {
+    "train".into()
+}
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Low-rank adapters beside frozen weights.
+    #[default]
+    Lora,
+    /// Every weight.
+    Full,
+}
+
+/// `[lora]`, with PEFT's names and defaults where PEFT has them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraSpec {
+    /// Rank.
+    pub r: usize,
+    /// `scaling = alpha / r`.
+    pub alpha: f64,
+    /// Dropout on the adapter's input while training.
+    pub dropout: f64,
+    /// Module names as PEFT's `target_modules`; `["all-linear"]` for every projection of the decoder.
+    pub target_modules: Vec<String>,
+}
+
+impl Default for LoraSpec {
+    fn default() -> Self {
+        LoraSpec { r: 8, alpha: 16.0, dropout: 0.0, target_modules: vec!["all-linear".into()] }
+    }
+}
+
+/// `[train]`, with the names of Hugging Face's `TrainingArguments` where they exist.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSpec {
+    /// Passes over the data; ignored if `max_steps` is given.
+    pub epochs: f64,
+    /// Optimizer steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Sequences per micro-batch.
+    pub batch_size: usize,
+    /// Micro-batches per optimizer step.
+    pub gradient_accumulation_steps: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// `linear`, `cosine` or `constant`, after the warm-up.
+    pub schedule: Schedule,
+    /// Share of all steps spent warming up; `warmup_steps` wins.
+    pub warmup_ratio: f64,
+    /// Steps spent warming up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<u64>,
+    /// AdamW's decoupled weight decay (on matrices only).
+    pub weight_decay: f64,
+    /// AdamW's first and second moment decay.
+    pub betas: (f64, f64),
+    /// AdamW's epsilon.
+    pub epsilon: f64,
+    /// Gradient norm above which gradients are scaled down; 0 switches clipping off.
+    pub max_grad_norm: f64,
+    /// Longest sequence, in tokens; longer examples are refused or cut as `on_too_long` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seq_len: Option<usize>,
+    /// `error`, `drop` (counted and reported) or `truncate`.
+    pub on_too_long: OnTooLong,
+    /// Train on the prompt's tokens too.
+    pub train_on_prompt: bool,
+    /// Seed of initialisation, order and dropout.
+    pub seed: u64,
+    /// Steps between checkpoints; 0: only at the end and on an interrupt.
+    pub checkpoint_steps: u64,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        TrainSpec {
+            epochs: 1.0,
+            max_steps: None,
+            batch_size: 16,
+            gradient_accumulation_steps: 1,
+            learning_rate: 2e-4,
+            schedule: Schedule::Cosine,
+            warmup_ratio: 0.03,
+            warmup_steps: None,
+            weight_decay: 0.0,
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            max_grad_norm: 1.0,
+            max_seq_len: None,
+            on_too_long: OnTooLong::Error,
+            train_on_prompt: false,
+            seed: 0,
+            checkpoint_steps: 50,
+        }
+    }
+}
+
+/// Learning-rate schedules (as in `transformers.optimization`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine down to zero.
+    #[default]
+    Cosine,
+    /// A straight line down to zero.
+    Linear,
+    /// No decay.
+    Constant,
+}
+
+/// What happens to an example longer than `max_seq_len`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTooLong {
+    /// Refuse to train, naming the row.
+    #[default]
+    Error,
+    /// Leave the example out, and say how many were.
+    Drop,
+    /// Cut the end off, and say how many were.
+    Truncate,
+}
+
+/// `%%ask MODEL`: what to generate from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskSpec {
+    /// Model or adapter name, or a directory.
+    pub model: String,
+    /// Text. Continued as it stands, unless `chat` or `data` renders it.
+    pub prompt: String,
+    /// Render the prompt as one user turn with the model's chat template.
+    pub chat: bool,
+    /// Render through this dataset's task template; the prompt is its question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// With `data`: this many training rows are shown as examples.
+    pub num_fewshot: usize,
+    /// How to generate.
+    #[serde(flatten)]
+    pub generation: GenerationSpec,
+}
+
+/// How text is generated, with the names of `transformers.GenerationConfig`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerationSpec {
+    /// Upper bound of new tokens.
+    pub max_new_tokens: usize,
+    /// 0 is greedy.
+    pub temperature: f64,
+    /// Keep the k most likely tokens; 0 keeps all.
+    pub top_k: usize,
+    /// Keep the smallest set of tokens with this much probability.
+    pub top_p: f64,
+    /// Generation ends before any of these.
+    pub stop: Vec<String>,
+    /// Seed of the sampler.
+    pub seed: u64,
+}
+
+impl Default for GenerationSpec {
+    fn default() -> Self {
+        GenerationSpec { max_new_tokens: 128, temperature: 0.0, top_k: 0, top_p: 1.0, stop: Vec::new(), seed: 0 }
+    }
+}
+
+/// `%%evaluate NAME`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateSpec {
+    /// Name of the evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// One model, or …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ArmSpec>,
+    /// … several, compared pair by pair on the same rows. The first is the baseline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ArmSpec>,
+    /// Dataset name or file.
+    pub data: String,
+    /// The split scored.
+    #[serde(default = "test_split")]
+    pub split: String,
+    /// Metric plugin ids; the template's own by default, else `exact-match`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// Column whose values divide the report into parts; `part` if the dataset has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Score at most this many rows of each part, the first in the dataset's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// How answers are generated (greedy by default).
+    #[serde(default)]
+    pub generation: GenerationSpec,
+    /// Level of the intervals.
+    #[serde(default = "ninety_five")]
+    pub confidence: f64,
+    /// Seed of example choice and bootstrap.
+    #[serde(default)]
+    pub seed: u64,
+    /// Write every row's prediction there as Parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<String>,
+}
+
+fn test_split() -> String {
+    "test".into()
+}
+
+fn ninety_five() -> f64 {
+    0.95
+}
+
+/// One thing compared: a name, or a table with examples in the prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ArmSpec {
+    /// A model or adapter, no examples.
+    Name(String),
+    /// With settings.
+    Full(ArmTable),
+}
+
+/// An arm with settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmTable {
+    /// Model or adapter.
+    pub model: String,
+    /// Training rows shown in the prompt.
+    #[serde(default)]
+    pub num_fewshot: usize,
+    /// Label in the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ArmSpec {
+    /// The arm with all settings, labelled.
+    pub fn table(&self) -> ArmTable {
+        match self {
+            ArmSpec::Name(model) => ArmTable { model: model.clone(), num_fewshot: 0, name: Some(model.clone()) },
+            ArmSpec::Full(table) => {
+                let label = match table.num_fewshot {
+                    0 => table.model.clone(),
+                    n => format!("{} {n}-shot", table.model),
+                };
+                ArmTable { name: Some(table.name.clone().unwrap_or(label)), ..table.clone() }
+            }
+        }
+    }
+}
