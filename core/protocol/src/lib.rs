@@ -21,6 +21,7 @@ pub mod response;
 pub mod failure;
 pub mod frame;
 pub mod paths;
+pub mod private_dir;
 
 pub use event::{Event, StepEvent};
 pub use failure::{Failure, FailureKind, Location};
