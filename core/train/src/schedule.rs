@@ -1,0 +1,50 @@
+//! The learning rate over time: a warm-up from zero, then a decay. Multipliers of the peak rate,
+//! equal to `transformers.optimization.get_{cosine,linear,constant}_schedule_with_warmup`.
+//!
+//! ```text
+//! step < warmup:   step / max(1, warmup)                       0 at the very first step
+//! linear:          (total − step) / max(1, total − warmup)
+//! cosine:          ½ (1 + cos(π · (step − warmup) / max(1, total − warmup)))
+//! constant:        1
+//! ```
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+/// What follows the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine down to zero.
+    #[default]
+    Cosine,
+    /// A straight line down to zero.
+    Linear,
+    /// No decay.
+    Constant,
+}
+
+impl Schedule {
+    /// Multiplier of the peak learning rate when `step` optimizer steps have been done.
+    pub fn multiplier(self, step: u64, n_warmup_steps: u64, total_steps: u64) -> f64 {
+        if step < n_warmup_steps {
+            return step as f64 / n_warmup_steps as f64;
+        }
+        let decay_steps = total_steps.saturating_sub(n_warmup_steps).max(1) as f64;
+        let progress = (step - n_warmup_steps) as f64 / decay_steps;
+        match self {
+            Schedule::Cosine => (0.5 * (1.0 + (PI * progress).cos())).max(0.0),
+            Schedule::Linear => (1.0 - progress).max(0.0),
+            Schedule::Constant => 1.0,
+        }
+    }
+}
+
+/// Warm-up steps that a share of the run comes to; rounded up, as `TrainingArguments.get_warmup_steps`.
+pub fn warmup_steps(ratio: f64, total_steps: u64) -> u64 {
+    (ratio * total_steps as f64).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests;

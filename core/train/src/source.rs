@@ -1,0 +1,103 @@
+//! Where examples come from: tokenized rows of a dataset, or a corpus in any layout that can lend
+//! out slices.
+
+use luthier_data::Example;
+use luthier_model::{IGNORE_INDEX, SequenceBatch};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// One sequence to train on. `labels` are aligned to `input_ids`, as in transformers: the label at
+/// position `i` is predicted from position `i − 1`, the first is never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExampleRef<'a> {
+    /// Token ids.
+    pub input_ids: &'a [u32],
+    /// Targets, or [`IGNORE_INDEX`].
+    pub labels: &'a [i32],
+}
+
+impl ExampleRef<'_> {
+    /// Tokens that the loss sees.
+    pub fn n_targets(&self) -> usize {
+        self.labels.iter().skip(1).filter(|&&label| label != IGNORE_INDEX).count()
+    }
+}
+
+/// Numbered examples. Asked in any order, the same number always gives the same example.
+pub trait ExampleSource {
+    /// How many there are.
+    fn n_examples(&self) -> usize;
+    /// Example `index`, from 0.
+    fn example(&self, index: usize) -> ExampleRef<'_>;
+}
+
+impl ExampleSource for Vec<Example> {
+    fn n_examples(&self) -> usize {
+        self.len()
+    }
+
+    fn example(&self, index: usize) -> ExampleRef<'_> {
+        let Example { input_ids, labels, .. } = &self[index];
+        ExampleRef { input_ids, labels }
+    }
+}
+
+/// What one look at all examples finds out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Tokens of each example.
+    pub(crate) lengths: Vec<usize>,
+    /// Hash of all tokens and labels, in order.
+    pub(crate) fingerprint: String,
+}
+
+/// Check every example before the first step: a run must not end after an hour for a row that was
+/// bad from the start.
+pub(crate) fn survey(source: &dyn ExampleSource) -> Result<Survey> {
+    const NAMED: usize = 8;
+    let n_examples = source.n_examples();
+    if n_examples == 0 {
+        return Err(Error::NoExamples);
+    }
+    let mut hasher = Sha256::new();
+    let mut lengths = Vec::with_capacity(n_examples);
+    let mut without_targets = Vec::new();
+    for index in 0..n_examples {
+        let example = source.example(index);
+        let (n_input_ids, n_labels) = (example.input_ids.len(), example.labels.len());
+        if n_input_ids != n_labels || n_input_ids == 0 {
+            return Err(Error::MalformedExample { example: index, n_input_ids, n_labels });
+        }
+        if example.n_targets() == 0 {
+            without_targets.push(index);
+        }
+        hash_example(&mut hasher, example);
+        lengths.push(n_input_ids);
+    }
+    if !without_targets.is_empty() {
+        let n = without_targets.len();
+        without_targets.truncate(NAMED);
+        return Err(Error::NoTargets { n, n_examples, examples: without_targets });
+    }
+    Ok(Survey { lengths, fingerprint: format!("sha256:{:x}", hasher.finalize()) })
+}
+
+fn hash_example(hasher: &mut Sha256, example: ExampleRef<'_>) {
+    let mut bytes = Vec::with_capacity(8 + 8 * example.input_ids.len());
+    bytes.extend_from_slice(&(example.input_ids.len() as u64).to_le_bytes());
+    example.input_ids.iter().for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
+    example.labels.iter().for_each(|label| bytes.extend_from_slice(&label.to_le_bytes()));
+    hasher.update(&bytes);
+}
+
+/// The examples of one micro-batch, back to back.
+pub(crate) fn sequence_batch(source: &dyn ExampleSource, indices: &[usize]) -> SequenceBatch {
+    SequenceBatch::from_sequences(indices.iter().map(|&index| {
+        let ExampleRef { input_ids, labels } = source.example(index);
+        (input_ids, labels)
+    }))
+}
+
+#[cfg(test)]
+mod tests;
