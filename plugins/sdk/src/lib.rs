@@ -1,1 +1,58 @@
-//! placeholder
+//! Everything a plugin author needs. A plugin is plain Rust: implement [`RowMetric`], [`Metric`] or
+//! [`Template`], and export it. The same code runs natively in unit tests and as a sandboxed
+//! WebAssembly component in the engine; nothing here knows of Arrow, WASI or the engine.
+//!
+//! ```
+//! use luthier_plugin::{Error, RowMetric, RowMetricDescriptor, export_row_metric, json::Value};
+//!
+//! struct SameLength;
+//!
+//! impl RowMetric for SameLength {
+//!     fn describe() -> RowMetricDescriptor {
+//!         RowMetricDescriptor::new("same-length", "0.1.0", "1 if both texts have the same length").proportion()
+//!     }
+//!     fn score_row(prediction: &str, reference: &str, _config: &Value) -> Result<f64, Error> {
+//!         Ok(f64::from(prediction.len() == reference.len()))
+//!     }
+//! }
+//! export_row_metric!(SameLength);
+//! ```
+//!
+//! A plugin has no clock, no environment, no files, no network and no ambient randomness: what a
+//! run may depend on arrives in [`Context`], and databases arrive as [`Databases`].
+
+#![warn(missing_docs)]
+
+pub mod batch;
+pub mod column;
+pub mod context;
+pub mod error;
+pub mod log;
+pub mod metric;
+pub mod random;
+pub mod row_metric;
+pub mod sql;
+pub mod template;
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod bindings;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
+
+/// JSON, as configurations and messages use it.
+pub use serde_json as json;
+
+pub use batch::{Batch, NamedColumn};
+pub use column::{BooleanColumn, Column, Float64Column, Int64Column, Utf8Column};
+pub use context::Context;
+pub use error::{Error, Issue, RowIssue};
+pub use metric::{Aggregation, Direction, Metric, MetricDescriptor, Output, RowScore, score_batch};
+pub use random::Rng;
+pub use row_metric::{RowMetric, RowMetricDescriptor};
+pub use sql::{Budget, Databases, NoDatabases, Rows, SqlDatabase, SqlError, SqlValue};
+pub use template::{
+    Answer, ColumnSpec, DedupKey, LogicalType, Message, NamedScript, Parsed, Roles, Stages, Template,
+    TemplateDescriptor, Verdict,
+};
