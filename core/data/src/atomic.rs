@@ -28,17 +28,12 @@ pub fn write_with<E: From<io::Error>>(
     fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     let dir = parent(path);
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(name);
     prefix.push(".");
     // Removed again when dropped before `persist`.
-    let temporary = tempfile::Builder::new()
-        .prefix(&prefix)
-        .suffix(".tmp")
-        .tempfile_in(dir)?;
+    let temporary = tempfile::Builder::new().prefix(&prefix).suffix(".tmp").tempfile_in(dir)?;
     let mut writer = BufWriter::with_capacity(1 << 16, temporary.as_file());
     fill(&mut writer)?;
     writer.flush()?;

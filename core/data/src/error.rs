@@ -98,6 +98,28 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A row is not what a row must be.
+    #[error("{what}: row {row}: expected {expected}, found {found}")]
+    Row {
+        /// Dataset or file.
+        what: String,
+        /// Row, counted from 1.
+        row: u64,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Every row was rejected.
+    #[error("{what}: none of {requested} rows can be used: {}", reasons(rejected))]
+    NothingKept {
+        /// Dataset or file.
+        what: String,
+        /// Rows there were.
+        requested: u64,
+        /// How many were rejected, by reason.
+        rejected: std::collections::BTreeMap<String, u64>,
+    },
     /// Roles are not given and cannot be guessed, or contradict each other.
     #[error("{what}: {finding}; the columns are {}", list(columns))]
     Roles {
@@ -199,9 +221,9 @@ fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "(none)".into();
     }
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn reasons(rejected: &std::collections::BTreeMap<String, u64>) -> String {
+    rejected.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>().join(", ")
 }

@@ -21,11 +21,7 @@ pub struct Message {
 /// conversation ends with the turn that the model is to answer (never with its answer).
 pub trait PromptRenderer: Send {
     /// `shots` are example rows (prompt and target known), shown before the question; may be empty.
-    fn render(
-        &mut self,
-        rows: &RecordBatch,
-        shots: &RecordBatch,
-    ) -> Result<Vec<Vec<Message>>, Error>;
+    fn render(&mut self, rows: &RecordBatch, shots: &RecordBatch) -> Result<Vec<Vec<Message>>, Error>;
 
     /// The text that a model should answer to each row: what training learns.
     fn targets(&mut self, rows: &RecordBatch) -> Result<Vec<String>, Error>;
