@@ -19,6 +19,20 @@ pub struct GenerateOptions {
     pub stop_token_ids: Vec<u32>,
 }
 
+impl Default for GenerateOptions {
+    /// Greedy, up to 256 tokens, no stop token.
+    fn default() -> Self {
+        GenerateOptions {
+            max_new_tokens: 256,
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            seed: 0,
+            stop_token_ids: Vec::new(),
+        }
+    }
+}
+
 /// One prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateInput {

@@ -1,20 +1,31 @@
 //! Llama-family decoders on the CPU: weights, gradients, low-rank adapters, generation.
 
 mod batch;
+mod block;
 mod config;
+mod decoder;
 mod error;
 mod generate;
+mod io;
 mod lora;
+mod matmul;
 mod model;
+mod ops;
+mod real;
 pub mod rng;
 mod score;
+mod simd;
+#[cfg(test)]
+mod testing;
 mod trainable;
+mod weights;
 
 pub use batch::{IGNORE_INDEX, SequenceBatch};
 pub use config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
 pub use error::{Error, Result};
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
-pub use lora::{LoraAdapter, LoraConfig};
+pub use lora::{ALL_LINEAR, LoraAdapter, LoraConfig};
 pub use model::{Model, SaveDtype};
 pub use score::{SequenceScore, loglikelihood};
 pub use trainable::{BatchLoss, DropoutKey, ParameterInfo, TrainableModel};
+pub use weights::Projection;

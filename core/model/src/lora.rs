@@ -1,52 +1,169 @@
-//! Low-rank adapters: `y = W x + scaling * B (A dropout(x))` with `scaling = alpha / r`.
+//! Low-rank adapters: `y = W x + scaling * B (A dropout(x))` with `scaling = alpha / r`
+//! (`alpha / sqrt(r)` for an adapter that was saved with `use_rslora`).
 
-use crate::{Error, Model, Result};
+mod io;
+#[cfg(test)]
+mod tests;
+
+use crate::real::Real;
+use crate::rng::CounterRng;
+use crate::weights::{N_PROJECTIONS, NamedTensor, Projection, layout};
+use crate::{Error, Model, ModelConfig, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::path::Path;
+use std::sync::Arc;
+
+/// Stands for all seven projections in [`LoraConfig::target_modules`].
+pub const ALL_LINEAR: &str = "all-linear";
 
 /// What to adapt and how strongly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraConfig {
-    /// Rank.
+    /// Rank of the update.
     pub r: usize,
     /// Numerator of the scaling `alpha / r`.
     pub alpha: f64,
-    /// Probability of dropping an input of `A` in training.
+    /// Probability of dropping an input of `A` in training, in `[0, 1)`.
     pub dropout: f64,
-    /// Names of projections; `"all-linear"` stands for all seven.
+    /// Names of projections (`q_proj`, …); [`ALL_LINEAR`] stands for all seven.
     pub target_modules: Vec<String>,
 }
 
-/// Low-rank matrices for some projections of every block.
+impl Default for LoraConfig {
+    /// Rank 8, alpha 16, no dropout, all projections.
+    fn default() -> Self {
+        LoraConfig { r: 8, alpha: 16.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] }
+    }
+}
+
+impl LoraConfig {
+    /// The projections that are named, in the model's order.
+    fn projections(&self) -> Result<Vec<Projection>> {
+        let known = || Projection::ALL.map(Projection::name).join(", ");
+        let is_named = |p: &Projection| self.target_modules.iter().any(|name| name == p.name());
+        let is_known = |name: &str| name == ALL_LINEAR || Projection::ALL.iter().any(|p| p.name() == name);
+        if let Some(module) = self.target_modules.iter().find(|name| !is_known(name)) {
+            return Err(Error::UnknownModule { module: module.clone(), known: known() });
+        }
+        if self.target_modules.is_empty() {
+            return Err(Error::InvalidLora {
+                setting: "target_modules".to_owned(),
+                expected: format!("{ALL_LINEAR} or some of {}", known()),
+                found: "empty".to_owned(),
+            });
+        }
+        let all = self.target_modules.iter().any(|name| name == ALL_LINEAR);
+        Ok(Projection::ALL.into_iter().filter(|p| all || is_named(p)).collect())
+    }
+
+    fn validate(&self) -> Result<()> {
+        let invalid = |setting: &str, expected: &str, found: String| {
+            Err(Error::InvalidLora { setting: setting.to_owned(), expected: expected.to_owned(), found })
+        };
+        if self.r == 0 {
+            return invalid("r", "at least 1", self.r.to_string());
+        }
+        if !(self.alpha.is_finite() && self.alpha > 0.0) {
+            return invalid("alpha", "a positive number", self.alpha.to_string());
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return invalid("dropout", "in [0, 1)", self.dropout.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// Indices of A and B of each projection of a layer.
+pub(crate) type LoraLayout = Vec<[Option<(usize, usize)>; N_PROJECTIONS]>;
+
+/// An adapter's matrices: per layer, per projection, A `[r, in]` then B `[out, r]`.
+#[derive(Debug, Clone)]
+pub(crate) struct LoraWeights<T> {
+    pub(crate) scaling: f64,
+    pub(crate) dropout: f64,
+    pub(crate) tensors: Vec<NamedTensor<T>>,
+    pub(crate) layout: LoraLayout,
+}
+
+impl<T: Real> LoraWeights<T> {
+    /// Matrices of zeros for `config` on a model of shape `model`.
+    fn zeros(model: &ModelConfig, config: &LoraConfig, scaling: f64) -> Result<Self> {
+        config.validate()?;
+        let projections = config.projections()?;
+        let mut tensors = Vec::new();
+        let (_, model_layout) = layout(model);
+        let layout = (0..model.n_layers)
+            .map(|layer| {
+                Projection::ALL.map(|projection| {
+                    projections.contains(&projection).then(|| {
+                        let linear = model_layout.blocks[layer].linears[projection as usize];
+                        let mut push = |matrix: &str, shape: [usize; 2]| {
+                            tensors.push(NamedTensor {
+                                name: format!("base_model.model.{}.{matrix}.weight", projection.path(layer)),
+                                shape: shape.to_vec(),
+                                values: vec![T::ZERO; shape[0] * shape[1]],
+                            });
+                            tensors.len() - 1
+                        };
+                        (push("lora_A", [config.r, linear.in_size]), push("lora_B", [linear.out_size, config.r]))
+                    })
+                })
+            })
+            .collect();
+        Ok(LoraWeights { scaling, dropout: config.dropout, tensors, layout })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cast<U: Real>(&self) -> LoraWeights<U> {
+        LoraWeights {
+            scaling: self.scaling,
+            dropout: self.dropout,
+            tensors: self.tensors.iter().map(NamedTensor::cast).collect(),
+            layout: self.layout.clone(),
+        }
+    }
+}
+
+/// Low-rank matrices for some projections of every block. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct LoraAdapter {
     config: LoraConfig,
+    use_rslora: bool,
+    pub(crate) weights: Arc<LoraWeights<f32>>,
 }
 
 impl LoraAdapter {
-    /// New matrices: `A` uniform in `±1/sqrt(in)`, `B` zero.
-    pub fn init(_model: &Model, _config: &LoraConfig, _seed: u64) -> Result<Self> {
-        Err(Error::Interrupted)
+    /// New matrices as PEFT makes them: `A` uniform in `±1/sqrt(in)` (Kaiming's with `a = sqrt(5)`),
+    /// `B` zero, so that training starts from the base model.
+    pub fn init(model: &Model, config: &LoraConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let scaling = config.alpha / config.r as f64;
+        let mut weights = LoraWeights::<f32>::zeros(model.config(), config, scaling)?;
+        for (stream, (a, _)) in weights.layout.iter().flatten().flatten().enumerate() {
+            let rng = CounterRng::new(seed, INIT_STREAM).fork(stream as u64);
+            let tensor = &mut weights.tensors[*a];
+            let bound = 1.0 / (tensor.shape[1] as f64).sqrt();
+            for (i, value) in tensor.values.iter_mut().enumerate() {
+                *value = ((2.0 * rng.uniform_at(i as u64) - 1.0) * bound) as f32;
+            }
+        }
+        Ok(LoraAdapter { config: config.clone(), use_rslora: false, weights: Arc::new(weights) })
     }
-    /// Writes PEFT's two files and, if `extra` is not empty, `luthier.json`.
-    pub fn save(&self, _dir: &Path, _base_model_name: &str, _extra: &Map<String, Value>) -> Result<()> {
-        Err(Error::Interrupted)
-    }
-    /// Reads PEFT's two files and checks every shape against the model.
-    pub fn load(_dir: &Path, _model: &Model) -> Result<Self> {
-        Err(Error::Interrupted)
-    }
+
     /// The settings.
     pub fn config(&self) -> &LoraConfig {
         &self.config
     }
+
+    /// What `B A x` is multiplied by.
+    pub fn scaling(&self) -> f64 {
+        self.weights.scaling
+    }
+
     /// Number of trainable values.
     pub fn n_parameters(&self) -> u64 {
-        0
-    }
-    /// Content of `luthier.json` of the directory that the adapter was loaded from.
-    pub fn read_extra(_dir: &Path) -> Result<Map<String, Value>> {
-        Err(Error::Interrupted)
+        self.weights.tensors.iter().map(|tensor| tensor.values.len() as u64).sum()
     }
 }
+
+/// Separates initial values from other uses of a seed.
+const INIT_STREAM: u64 = 0x6c6f_7261_696e_6974;

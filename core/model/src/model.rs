@@ -1,50 +1,150 @@
-//! A decoder's weights.
-use crate::{Error, ModelConfig, Result};
-use std::path::Path;
-use std::sync::Arc;
+//! A decoder's configuration and weights: loading, initial values, saving, identity.
 
-/// A decoder: configuration and f32 weights. Cloning is cheap.
+#[cfg(test)]
+mod tests;
+
+use crate::io::{TensorFiles, read_text, serialize, write_atomic};
+use crate::rng::CounterRng;
+use crate::weights::{NamedTensor, Weights, layout};
+use crate::{Error, ModelConfig, Result};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// A decoder: configuration and f32 weights. Cloning is cheap; clones share the weights until one of
+/// them is trained.
 #[derive(Debug, Clone)]
 pub struct Model {
-    config: Arc<ModelConfig>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
+    config: ModelConfig,
+    weights: Weights<f32>,
+    /// Computed on first use.
+    fingerprint: OnceLock<String>,
 }
 
 /// Data type of saved weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveDtype {
-    /// 32-bit floats.
+    /// 32-bit floats: exactly the weights in memory.
     F32,
-    /// bfloat16, rounded to nearest even.
+    /// bfloat16, rounded to nearest even: half the size.
     Bf16,
 }
 
+/// Separates initial weights from other uses of a seed.
+const INIT_STREAM: u64 = 0x6d6f_6465_6c69_6e69;
+
 impl Model {
-    /// Loads `config.json` and `model.safetensors` (or its shards).
-    pub fn load(_dir: &Path) -> Result<Model> {
-        Err(Error::Interrupted)
+    /// Loads `config.json` and `model.safetensors` (or the shards of `model.safetensors.index.json`)
+    /// from `dir`; bf16, f16 and f32 weights become f32.
+    pub fn load(dir: &Path) -> Result<Model> {
+        let config = ModelConfig::from_json(&read_text(&dir.join("config.json"))?)?;
+        let (specs, layout) = layout(&config);
+        let is_tied = config.tie_word_embeddings;
+        let redundant = |name: &str| {
+            // A tied head that was saved all the same, and a buffer of old checkpoints.
+            (is_tied && name == "lm_head.weight") || name.ends_with(".rotary_emb.inv_freq")
+        };
+        let files = TensorFiles::open_model(dir)?;
+        let tensors = files.read(&specs, redundant, config.architecture.class_name())?;
+        Ok(Model::from_weights(config, Weights { tensors, layout }))
     }
-    /// Random weights: normal with `initializer_range`, norms one, biases zero.
-    pub fn init(config: ModelConfig, _seed: u64) -> Model {
-        Model { config: Arc::new(config) }
+
+    /// Random weights: matrices normal with standard deviation `initializer_range`, norms one, biases
+    /// zero.
+    pub fn init(config: ModelConfig, seed: u64) -> Model {
+        let (specs, layout) = layout(&config);
+        let tensors = specs
+            .into_iter()
+            .enumerate()
+            .map(|(stream, spec)| {
+                let rng = CounterRng::new(seed, INIT_STREAM).fork(stream as u64);
+                let normal = |i: usize| (rng.normal_at(i as u64) * config.initializer_range) as f32;
+                let values = match spec.shape.len() {
+                    2 => (0..spec.len()).map(normal).collect(),
+                    _ if spec.name.ends_with(".bias") => vec![0.0; spec.len()],
+                    _ => vec![1.0; spec.len()],
+                };
+                NamedTensor { name: spec.name, shape: spec.shape, values }
+            })
+            .collect();
+        Model::from_weights(config, Weights { tensors, layout })
     }
-    /// Writes `config.json` and `model.safetensors` into `dir`.
-    pub fn save(&self, _dir: &Path, _dtype: SaveDtype) -> Result<()> {
-        Err(Error::Interrupted)
+
+    pub(crate) fn from_weights(config: ModelConfig, weights: Weights<f32>) -> Model {
+        Model { inner: Arc::new(Inner { config, weights, fingerprint: OnceLock::new() }) }
     }
+
+    /// Writes `model.safetensors`, then `config.json`, into `dir` (made if absent), each atomically.
+    pub fn save(&self, dir: &Path, dtype: SaveDtype) -> Result<()> {
+        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        serialize(&dir.join("model.safetensors"), &self.inner.weights.tensors, dtype)?;
+        let name = match dtype {
+            SaveDtype::F32 => "float32",
+            SaveDtype::Bf16 => "bfloat16",
+        };
+        let mut config = self.inner.config.clone();
+        // Older files say torch_dtype, newer ones dtype; keep the file's own word.
+        let key = if config.raw.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+        config.raw.insert(key.to_owned(), name.into());
+        write_atomic(&dir.join("config.json"), config.to_json().as_bytes())
+    }
+
     /// The configuration.
     pub fn config(&self) -> &ModelConfig {
-        &self.config
+        &self.inner.config
     }
-    /// Number of weights, a tied embedding once.
+
+    /// Number of weights, a tied head counted once.
     pub fn n_parameters(&self) -> u64 {
-        0
+        self.weights().tensors.iter().map(|tensor| tensor.values.len() as u64).sum()
     }
-    /// `sha256:` over names, shapes and values.
+
+    /// `sha256:…` over the sorted names with their shapes and f32 values: the same weights have the
+    /// same fingerprint however they were stored.
     pub fn fingerprint(&self) -> String {
-        String::new()
+        self.inner.fingerprint.get_or_init(|| fingerprint(self.weights())).clone()
     }
-    /// Module paths that hold weights.
+
+    /// Paths of the modules that hold weights, such as `model.layers.0.self_attn.q_proj`.
     pub fn module_names(&self) -> Vec<String> {
-        Vec::new()
+        let names = self.weights().tensors.iter();
+        names.filter_map(|tensor| tensor.name.strip_suffix(".weight").map(str::to_owned)).collect()
     }
+
+    pub(crate) fn weights(&self) -> &Weights<f32> {
+        &self.inner.weights
+    }
+
+    /// The weights for changing; copies them first if another clone shares them.
+    pub(crate) fn weights_mut(&mut self) -> &mut Weights<f32> {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.fingerprint = OnceLock::new();
+        &mut inner.weights
+    }
+}
+
+fn fingerprint(weights: &Weights<f32>) -> String {
+    let mut tensors: Vec<_> = weights.tensors.iter().collect();
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut hash = Sha256::new();
+    for tensor in tensors {
+        // Lengths first, so that no two lists of tensors give the same bytes.
+        hash.update((tensor.name.len() as u64).to_le_bytes());
+        hash.update(tensor.name.as_bytes());
+        hash.update((tensor.shape.len() as u64).to_le_bytes());
+        for &size in &tensor.shape {
+            hash.update((size as u64).to_le_bytes());
+        }
+        let mut bytes = Vec::with_capacity(4 * tensor.values.len());
+        bytes.extend(tensor.values.iter().flat_map(|x| x.to_le_bytes()));
+        hash.update(&bytes);
+    }
+    let digest = hash.finalize();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }

@@ -1,18 +1,25 @@
-//! What an optimizer sees.
-use crate::{Error, LoraAdapter, Model, Result, SequenceBatch};
+//! What an optimizer sees: a list of tensors, and their gradients for a batch.
+
+#[cfg(test)]
+mod tests;
+
+use crate::decoder::{Decoder, Gradients};
+use crate::weights::NamedTensor;
+use crate::{LoraAdapter, Model, Result, SequenceBatch};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The weights that a run changes.
 #[derive(Debug, Clone)]
 pub enum TrainableModel {
-    /// An adapter on frozen weights.
+    /// An adapter on frozen weights. No gradient of a frozen weight is ever computed.
     Lora {
         /// The frozen model.
         base: Model,
         /// The adapter.
         adapter: LoraAdapter,
     },
-    /// All weights.
+    /// All weights; a tied embedding is one parameter.
     Full {
         /// The model.
         model: Model,
@@ -24,13 +31,13 @@ pub enum TrainableModel {
 pub struct ParameterInfo {
     /// Name in the saved file.
     pub name: String,
-    /// Shape.
+    /// Shape, row-major.
     pub shape: Vec<usize>,
     /// Whether weight decay applies: matrices yes, norms and biases no.
     pub decay: bool,
 }
 
-/// Names the dropout masks of one forward pass.
+/// Names the dropout masks of one forward pass, so that a resumed run draws the same ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey {
     /// The run's seed.
@@ -51,31 +58,82 @@ pub struct BatchLoss {
 }
 
 impl TrainableModel {
-    /// The trainable tensors, in a fixed order.
+    /// The trainable tensors. Full: embedding; per block the input norm, q, k, v, o (weight, then
+    /// bias), the post-attention norm, gate, up, down; the final norm; the head unless it is tied.
+    /// Adapter: per block, per projection in the same order, A then B.
     pub fn parameters(&self) -> Vec<ParameterInfo> {
-        Vec::new()
+        let info = |tensor: &NamedTensor<f32>| ParameterInfo {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            decay: tensor.shape.len() > 1,
+        };
+        self.tensors().iter().map(info).collect()
     }
+
     /// Values of parameter `i`, row-major.
-    pub fn values(&self, _i: usize) -> &[f32] {
-        &[]
+    pub fn values(&self, i: usize) -> &[f32] {
+        &self.tensors()[i].values
     }
-    /// Values of parameter `i`, row-major.
-    pub fn values_mut(&mut self, _i: usize) -> &mut [f32] {
-        &mut []
+
+    /// Values of parameter `i`, row-major, for the optimizer to change.
+    pub fn values_mut(&mut self, i: usize) -> &mut [f32] {
+        match self {
+            TrainableModel::Lora { adapter, .. } => &mut Arc::make_mut(&mut adapter.weights).tensors[i].values,
+            TrainableModel::Full { model } => &mut model.weights_mut().tensors[i].values,
+        }
     }
-    /// Adds d(nll_sum * loss_scale)/d(parameter) to `gradients`.
+
+    /// Adds `d(nll_sum * loss_scale) / d(parameter)` to `gradients`, one buffer per parameter in the
+    /// order of [`parameters`](Self::parameters). Dropout applies if a key is given. With
+    /// `Error::Interrupted` the buffers hold a part of the gradients and must be cleared.
     pub fn accumulate_gradients(
         &self,
-        _batch: &SequenceBatch,
-        _loss_scale: f32,
-        _dropout: Option<DropoutKey>,
-        _gradients: &mut [Vec<f32>],
-        _cancel: &AtomicBool,
+        batch: &SequenceBatch,
+        loss_scale: f32,
+        dropout: Option<DropoutKey>,
+        gradients: &mut [Vec<f32>],
+        cancel: &AtomicBool,
     ) -> Result<BatchLoss> {
-        Err(Error::Interrupted)
+        let sizes = self.tensors().iter().map(|tensor| tensor.values.len());
+        assert!(gradients.iter().map(Vec::len).eq(sizes), "one gradient buffer per parameter");
+        let gradients = match self {
+            TrainableModel::Lora { .. } => Gradients::Lora(gradients),
+            TrainableModel::Full { .. } => Gradients::Full(gradients),
+        };
+        self.decoder().accumulate(batch, loss_scale, dropout, gradients, cancel)
     }
+
     /// Loss without gradients and without dropout.
-    pub fn loss(&self, _batch: &SequenceBatch, _cancel: &AtomicBool) -> Result<BatchLoss> {
-        Err(Error::Interrupted)
+    pub fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<BatchLoss> {
+        self.decoder().loss(batch, cancel)
+    }
+
+    /// The model, without the adapter.
+    pub fn model(&self) -> &Model {
+        match self {
+            TrainableModel::Lora { base, .. } => base,
+            TrainableModel::Full { model } => model,
+        }
+    }
+
+    /// The adapter, if it is one that is trained.
+    pub fn adapter(&self) -> Option<&LoraAdapter> {
+        match self {
+            TrainableModel::Lora { adapter, .. } => Some(adapter),
+            TrainableModel::Full { .. } => None,
+        }
+    }
+
+    fn tensors(&self) -> &[NamedTensor<f32>] {
+        match self {
+            TrainableModel::Lora { adapter, .. } => &adapter.weights.tensors,
+            TrainableModel::Full { model } => &model.weights().tensors,
+        }
+    }
+
+    fn decoder(&self) -> Decoder<'_, f32> {
+        let model = self.model();
+        let lora = self.adapter().map(|adapter| adapter.weights.as_ref());
+        Decoder { config: model.config(), weights: model.weights(), lora }
     }
 }

@@ -1,0 +1,259 @@
+//! Embedding, blocks, final norm and head: the loss of a batch and its gradients.
+
+#[cfg(test)]
+mod tests;
+
+use crate::block::{Block, BlockContext, BlockGradient, Saved};
+use crate::lora::LoraWeights;
+use crate::ops::dropout::Dropout;
+use crate::ops::linear::{Linear, LinearGradient, LowRank};
+use crate::ops::loss::{HeadGradient, linear_cross_entropy};
+use crate::ops::rope::RopeTable;
+use crate::ops::{embedding, rms_norm};
+use crate::real::Real;
+use crate::rng::CounterRng;
+use crate::weights::{N_PROJECTIONS, Weights};
+use crate::{BatchLoss, DropoutKey, Error, ModelConfig, Result, SequenceBatch};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A model and, if any, the adapter on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decoder<'a, T> {
+    pub(crate) config: &'a ModelConfig,
+    pub(crate) weights: &'a Weights<T>,
+    pub(crate) lora: Option<&'a LoraWeights<T>>,
+}
+
+/// Which gradients are computed and where they are added.
+#[derive(Debug)]
+pub(crate) enum Gradients<'a, T> {
+    /// One buffer per tensor of the model.
+    Full(&'a mut [Vec<T>]),
+    /// One buffer per tensor of the adapter.
+    Lora(&'a mut [Vec<T>]),
+}
+
+/// Buffers that can each be taken once.
+struct Slots<'a, T>(Vec<Option<&'a mut [T]>>);
+
+impl<'a, T> Slots<'a, T> {
+    fn new(buffers: &'a mut [Vec<T>]) -> Self {
+        Slots(buffers.iter_mut().map(|buffer| Some(buffer.as_mut_slice())).collect())
+    }
+
+    /// The buffer, or nothing if these gradients are not wanted.
+    fn take(&mut self, index: usize) -> Option<&'a mut [T]> {
+        self.0.get_mut(index).and_then(Option::take)
+    }
+}
+
+fn poll(cancel: &AtomicBool) -> Result<()> {
+    match cancel.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
+impl<T: Real> Decoder<'_, T> {
+    /// Loss of `batch` without gradients and without dropout.
+    pub(crate) fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<BatchLoss> {
+        let pass = Pass::new(self, batch, None)?;
+        let mut x = embedding::forward(&batch.input_ids, self.embedding(), self.config.hidden_size);
+        for layer in 0..self.config.n_layers {
+            poll(cancel)?;
+            x = self.block(layer, None).forward(x, &pass.context(layer)).0;
+        }
+        self.head(&x, &pass, None, cancel).map(|(loss, _)| loss)
+    }
+
+    /// Loss of `batch`; adds the gradients of `nll_sum * loss_scale`.
+    pub(crate) fn accumulate(
+        &self,
+        batch: &SequenceBatch,
+        loss_scale: T,
+        dropout: Option<DropoutKey>,
+        gradients: Gradients<T>,
+        cancel: &AtomicBool,
+    ) -> Result<BatchLoss> {
+        let pass = Pass::new(self, batch, dropout)?;
+        let hidden = self.config.hidden_size;
+        let (mut full, mut lora) = match gradients {
+            Gradients::Full(buffers) => (Slots::new(buffers), Slots(Vec::new())),
+            Gradients::Lora(buffers) => (Slots(Vec::new()), Slots::new(buffers)),
+        };
+        let mut x = embedding::forward(&batch.input_ids, self.embedding(), hidden);
+        let mut saved: Vec<Saved<T>> = Vec::with_capacity(self.config.n_layers);
+        for layer in 0..self.config.n_layers {
+            poll(cancel)?;
+            let (y, block) = self.block(layer, pass.dropout).forward(x, &pass.context(layer));
+            saved.push(block);
+            x = y;
+        }
+
+        let layout = &self.weights.layout;
+        // A tied head and the embedding add to one buffer, the head first.
+        let mut d_head = full.take(layout.head);
+        let head = HeadPass { loss_scale, d_weight: d_head.as_deref_mut(), d_norm: full.take(layout.final_norm) };
+        let (loss, dx) = self.head(&x, &pass, Some(head), cancel)?;
+        drop(x);
+        let Some(mut dx) = dx else {
+            return Ok(loss);
+        };
+        for (layer, saved) in saved.into_iter().enumerate().rev() {
+            poll(cancel)?;
+            let gradient = self.block_gradient(layer, &mut full, &mut lora);
+            let block = self.block(layer, pass.dropout);
+            dx = block.backward(dx, saved, &pass.context(layer), gradient);
+        }
+        let d_embedding = if layout.head == layout.embedding { d_head } else { full.take(layout.embedding) };
+        if let Some(d_embedding) = d_embedding {
+            embedding::backward(&batch.input_ids, &dx, hidden, d_embedding);
+        }
+        Ok(loss)
+    }
+
+    fn embedding(&self) -> &[T] {
+        self.weights.values(self.weights.layout.embedding)
+    }
+
+    /// Final norm and loss on the rows that predict a target; the gradient of `x` if asked for.
+    fn head(
+        &self,
+        x: &[T],
+        pass: &Pass<T>,
+        gradient: Option<HeadPass<T>>,
+        cancel: &AtomicBool,
+    ) -> Result<(BatchLoss, Option<Vec<T>>)> {
+        let hidden = self.config.hidden_size;
+        let n_targets = pass.targets.len();
+        if n_targets == 0 {
+            return Ok((BatchLoss { nll_sum: 0.0, n_targets }, None));
+        }
+        let ids: Vec<u32> = pass.targets.iter().map(|&(_, id)| id).collect();
+        let rows: Vec<u32> = pass.targets.iter().map(|&(row, _)| row as u32).collect();
+        // Gathering rows of x is an embedding lookup in x.
+        let selected = embedding::forward(&rows, x, hidden);
+        let layout = &self.weights.layout;
+        let (norm, head) = (self.weights.values(layout.final_norm), self.weights.values(layout.head));
+        let (h, rstd) = rms_norm::forward(&selected, norm, pass.eps);
+        let Some(gradient) = gradient else {
+            let nll_sum = linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?;
+            return Ok((BatchLoss { nll_sum, n_targets }, None));
+        };
+        let mut dh = vec![T::ZERO; h.len()];
+        let head_gradient = HeadGradient { scale: gradient.loss_scale, dh: &mut dh, dw: gradient.d_weight };
+        let nll_sum = linear_cross_entropy(&h, head, hidden, &ids, Some(head_gradient), cancel)?;
+        let mut d_selected = vec![T::ZERO; h.len()];
+        rms_norm::backward(&dh, &selected, norm, &rstd, &mut d_selected, gradient.d_norm);
+        let mut dx = vec![T::ZERO; x.len()];
+        for (row, d) in rows.iter().zip(d_selected.chunks(hidden)) {
+            dx[*row as usize * hidden..(*row as usize + 1) * hidden].copy_from_slice(d);
+        }
+        Ok((BatchLoss { nll_sum, n_targets }, Some(dx)))
+    }
+
+    /// The weights of block `layer`.
+    pub(crate) fn block(&self, layer: usize, dropout: Option<DropoutKey>) -> Block<'_, T> {
+        let layout = &self.weights.layout.blocks[layer];
+        Block {
+            input_norm: self.weights.values(layout.input_norm),
+            post_norm: self.weights.values(layout.post_norm),
+            linears: std::array::from_fn(|p| {
+                let linear = layout.linears[p];
+                Linear {
+                    out_size: linear.out_size,
+                    in_size: linear.in_size,
+                    weight: self.weights.values(linear.weight),
+                    bias: linear.bias.map(|index| self.weights.values(index)),
+                    lora: self.low_rank(layer, p, dropout),
+                }
+            }),
+        }
+    }
+
+    fn low_rank(&self, layer: usize, projection: usize, key: Option<DropoutKey>) -> Option<LowRank<'_, T>> {
+        let lora = self.lora?;
+        let (a, b) = lora.layout[layer][projection]?;
+        let dropout = key.filter(|_| lora.dropout > 0.0).map(|key| {
+            let place = (layer * N_PROJECTIONS + projection) as u64;
+            let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro).fork(place);
+            Dropout { p: lora.dropout, rng }
+        });
+        let r = lora.tensors[a].shape[0];
+        let (a, b) = (&lora.tensors[a].values, &lora.tensors[b].values);
+        Some(LowRank { r, scaling: T::from_f64(lora.scaling), a, b, dropout })
+    }
+
+    fn block_gradient<'b>(
+        &self,
+        layer: usize,
+        full: &mut Slots<'b, T>,
+        lora: &mut Slots<'b, T>,
+    ) -> BlockGradient<'b, T> {
+        let layout = &self.weights.layout.blocks[layer];
+        BlockGradient {
+            input_norm: full.take(layout.input_norm),
+            post_norm: full.take(layout.post_norm),
+            linears: std::array::from_fn(|p| {
+                let linear = layout.linears[p];
+                let pair = self.lora.and_then(|weights| weights.layout[layer][p]);
+                LinearGradient {
+                    weight: full.take(linear.weight),
+                    bias: linear.bias.and_then(|index| full.take(index)),
+                    lora: pair.and_then(|(a, b)| Some((lora.take(a)?, lora.take(b)?))),
+                }
+            }),
+        }
+    }
+}
+
+/// Separates dropout's random streams from those of other uses of a seed.
+const DROPOUT_STREAM: u64 = 0x6472_6f70_6f75_7400;
+
+/// Head of a pass with gradients.
+struct HeadPass<'a, T> {
+    loss_scale: T,
+    d_weight: Option<&'a mut [T]>,
+    d_norm: Option<&'a mut [T]>,
+}
+
+/// One pass over one batch: what all layers share.
+struct Pass<'a, T> {
+    config: &'a ModelConfig,
+    ranges: Vec<Range<usize>>,
+    /// `(row, target id)`.
+    targets: Vec<(usize, u32)>,
+    rope: RopeTable<T>,
+    eps: T,
+    dropout: Option<DropoutKey>,
+}
+
+impl<'a, T: Real> Pass<'a, T> {
+    fn new(decoder: &Decoder<'a, T>, batch: &SequenceBatch, dropout: Option<DropoutKey>) -> Result<Self> {
+        let config = decoder.config;
+        batch.validate(config.vocab_size)?;
+        let ranges: Vec<_> = batch.ranges().collect();
+        let longest = ranges.iter().map(Range::len).max().unwrap_or(0);
+        Ok(Pass {
+            config,
+            targets: batch.targets(),
+            rope: RopeTable::new(&config.rope, config.head_dim, longest),
+            eps: T::from_f64(config.rms_norm_eps),
+            ranges,
+            dropout,
+        })
+    }
+
+    fn context(&self, layer: usize) -> BlockContext<'_, T> {
+        BlockContext {
+            ranges: &self.ranges,
+            rope: &self.rope,
+            n_heads: self.config.n_heads,
+            n_kv_heads: self.config.n_kv_heads,
+            head_dim: self.config.head_dim,
+            window: self.config.sliding_window[layer],
+            eps: self.eps,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The head and its loss in one: `sum over targets of -log softmax(h W^T)[target]`.
+//!
+//! Rows that predict no target never reach the head, and logits exist for a chunk of rows at a time
+//! (their gradient overwrites them), so an `n x vocab` matrix is never held. h `[m, hidden]`,
+//! W `[vocab, hidden]`.
+
+use crate::matmul::{Mat, MatMut, Update, par_product};
+use crate::real::Real;
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Logits held at one time.
+const LOGITS_PER_CHUNK: usize = 1 << 20;
+
+/// Gradients of the head; `scale` multiplies the loss.
+#[derive(Debug)]
+pub(crate) struct HeadGradient<'a, T> {
+    pub(crate) scale: T,
+    /// `d(loss)/dh`, overwritten.
+    pub(crate) dh: &'a mut [T],
+    /// `d(loss)/dW`, added to; `None` if the head is frozen.
+    pub(crate) dw: Option<&'a mut [T]>,
+}
+
+/// Sum of the negative log-likelihoods, in nats.
+pub(crate) fn linear_cross_entropy<T: Real>(
+    h: &[T],
+    w: &[T],
+    hidden: usize,
+    targets: &[u32],
+    mut gradient: Option<HeadGradient<T>>,
+    cancel: &AtomicBool,
+) -> Result<f64> {
+    let vocab_size = w.len() / hidden;
+    let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(16, 1024);
+    let w_mat = Mat::new(w, vocab_size, hidden);
+    let mut logits = vec![T::ZERO; rows_per_chunk.min(targets.len()) * vocab_size];
+    let mut nll = vec![0.0f64; targets.len()];
+    for start in (0..targets.len()).step_by(rows_per_chunk) {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        let rows = start..(start + rows_per_chunk).min(targets.len());
+        let span = rows.start * hidden..rows.end * hidden;
+        let h = Mat::new(&h[span.clone()], rows.len(), hidden);
+        let logits = &mut logits[..rows.len() * vocab_size];
+        let out = MatMut::new(logits, rows.len(), vocab_size);
+        par_product(out, Update::Set, T::ONE, h, w_mat.t());
+        let scale = gradient.as_ref().map(|g| g.scale);
+        logits
+            .par_chunks_mut(vocab_size)
+            .zip(&targets[rows.clone()])
+            .zip(&mut nll[rows.clone()])
+            .for_each(|((row, &target), nll)| *nll = cross_entropy_row(row, target as usize, scale));
+        if let Some(gradient) = &mut gradient {
+            let d_logits = Mat::new(logits, rows.len(), vocab_size);
+            let dh = MatMut::new(&mut gradient.dh[span], rows.len(), hidden);
+            par_product(dh, Update::Set, T::ONE, d_logits, w_mat);
+            if let Some(dw) = gradient.dw.as_deref_mut() {
+                let dw = MatMut::new(dw, vocab_size, hidden);
+                par_product(dw, Update::Add, T::ONE, d_logits.t(), h);
+            }
+        }
+    }
+    Ok(nll.iter().sum())
+}
+
+/// Negative log-likelihood of `target`; with a scale, the row becomes `scale * (softmax - one hot)`.
+fn cross_entropy_row<T: Real>(row: &mut [T], target: usize, scale: Option<T>) -> f64 {
+    let max = T::max(row);
+    let at_target = row[target];
+    let sum = T::exp_shift_sum(row, max);
+    if let Some(scale) = scale {
+        let factor = scale / sum;
+        row.iter_mut().for_each(|p| *p *= factor);
+        row[target] += -scale;
+    }
+    (max - at_target).to_f64() + sum.to_f64().ln()
+}

@@ -1,0 +1,154 @@
+//! Rotary position embedding, and the change between row-major and head-major layout that attention
+//! needs anyway.
+//!
+//! A head's pair `(a, b) = (x[i], x[i + d/2])` at position `p` becomes
+//! `(a cos - b sin, b cos + a sin)` with the angle `p * inverse_frequency[i]`; the backward pass turns
+//! by the negative angle. Row-major is `[n, heads * d]`; head-major is, sequence after sequence,
+//! `[heads, length, d]`.
+
+use crate::RopeConfig;
+use crate::real::Real;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Cosines and sines, `[positions, d / 2]` each.
+#[derive(Debug, Clone)]
+pub(crate) struct RopeTable<T> {
+    cos: Vec<T>,
+    sin: Vec<T>,
+    half: usize,
+}
+
+impl<T: Real> RopeTable<T> {
+    /// Angles of positions `0..n_positions`. They are rounded to f32 before the cosine is taken, as
+    /// the reference implementation does, so that long contexts agree with it.
+    pub(crate) fn new(rope: &RopeConfig, head_dim: usize, n_positions: usize) -> Self {
+        let frequencies = rope.inverse_frequencies(head_dim);
+        let angles = (0..n_positions).flat_map(|p| frequencies.iter().map(move |&f| f64::from(p as f32 * f as f32)));
+        let (cos, sin) = angles.map(|angle| (T::from_f64(angle.cos()), T::from_f64(angle.sin()))).unzip();
+        RopeTable { cos, sin, half: head_dim / 2 }
+    }
+
+    /// Number of positions the table covers.
+    pub(crate) fn n_positions(&self) -> usize {
+        self.cos.len() / self.half
+    }
+
+    /// `to = rotate(from)` for one head at `position`.
+    pub(crate) fn rotate(&self, position: usize, direction: Direction, from: &[T], to: &mut [T]) {
+        let row = position * self.half..(position + 1) * self.half;
+        let (cos, sin) = (&self.cos[row.clone()], &self.sin[row]);
+        let (from_a, from_b) = from.split_at(self.half);
+        let (to_a, to_b) = to.split_at_mut(self.half);
+        let sign = match direction {
+            Direction::Forward => T::ONE,
+            Direction::Backward => -T::ONE,
+        };
+        for i in 0..self.half {
+            let s = sin[i] * sign;
+            to_a[i] = from_a[i] * cos[i] - from_b[i] * s;
+            to_b[i] = from_b[i] * cos[i] + from_a[i] * s;
+        }
+    }
+}
+
+/// Sense of rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Forward,
+    Backward,
+}
+
+/// Sequences and heads of a buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLayout<'a> {
+    /// Token range of each sequence; together they cover the buffer.
+    pub(crate) ranges: &'a [Range<usize>],
+    pub(crate) n_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl HeadLayout<'_> {
+    /// Number of elements of a buffer.
+    pub(crate) fn size(&self) -> usize {
+        self.ranges.last().map_or(0, |range| range.end) * self.n_heads * self.head_dim
+    }
+
+    /// `(sequence, head)` and the elements of each piece of a head-major buffer, in order.
+    pub(crate) fn split<'b, T>(&self, mut buffer: &'b mut [T], per_row: usize) -> Vec<(usize, usize, &'b mut [T])> {
+        let mut pieces = Vec::with_capacity(self.ranges.len() * self.n_heads);
+        for (sequence, range) in self.ranges.iter().enumerate() {
+            for head in 0..self.n_heads {
+                let piece;
+                (piece, buffer) = buffer.split_at_mut(range.len() * per_row);
+                pieces.push((sequence, head, piece));
+            }
+        }
+        pieces
+    }
+
+    /// The elements of one piece of a head-major buffer.
+    pub(crate) fn piece<'b, T>(&self, buffer: &'b [T], sequence: usize, head: usize, per_row: usize) -> &'b [T] {
+        let range = &self.ranges[sequence];
+        let start = (range.start * self.n_heads + head * range.len()) * per_row;
+        &buffer[start..start + range.len() * per_row]
+    }
+}
+
+/// Row-major to head-major, rotated if a table is given.
+pub(crate) fn to_heads<T: Real>(x: &[T], layout: HeadLayout, rope: Option<&RopeTable<T>>) -> Vec<T> {
+    let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
+    let mut out = vec![T::ZERO; layout.size()];
+    layout.split(&mut out, d).into_par_iter().for_each(|(sequence, head, piece)| {
+        let start = layout.ranges[sequence].start;
+        for (t, to) in piece.chunks_mut(d).enumerate() {
+            let at = (start + t) * width + head * d;
+            let from = &x[at..at + d];
+            match rope {
+                Some(table) => table.rotate(t, Direction::Forward, from, to),
+                None => to.copy_from_slice(from),
+            }
+        }
+    });
+    out
+}
+
+/// Head-major to row-major; with a table, rotated back. If `x` has a multiple of the layout's heads
+/// (one per query head), the heads of a group are added.
+pub(crate) fn from_heads<T: Real>(
+    x: &[T],
+    layout: HeadLayout,
+    heads_per_group: usize,
+    rope: Option<&RopeTable<T>>,
+) -> Vec<T> {
+    let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
+    let expanded = HeadLayout { n_heads: layout.n_heads * heads_per_group, ..layout };
+    let mut out = vec![T::ZERO; layout.size()];
+    let mut sequences = Vec::with_capacity(layout.ranges.len());
+    let mut rest = out.as_mut_slice();
+    for range in layout.ranges {
+        let piece;
+        (piece, rest) = rest.split_at_mut(range.len() * width);
+        sequences.push(piece);
+    }
+    sequences.into_par_iter().enumerate().for_each(|(sequence, rows)| {
+        let mut sum = vec![T::ZERO; d];
+        for group in 0..layout.n_heads {
+            for (t, row) in rows.chunks_mut(width).enumerate() {
+                sum.fill(T::ZERO);
+                for head in group * heads_per_group..(group + 1) * heads_per_group {
+                    let piece = expanded.piece(x, sequence, head, d);
+                    for (sum, &x) in sum.iter_mut().zip(&piece[t * d..(t + 1) * d]) {
+                        *sum += x;
+                    }
+                }
+                let to = &mut row[group * d..(group + 1) * d];
+                match rope {
+                    Some(table) => table.rotate(t, Direction::Backward, &sum, to),
+                    None => to.copy_from_slice(&sum),
+                }
+            }
+        }
+    });
+    out
+}
