@@ -19,6 +19,9 @@ use crate::interrupt;
 /// Environment variable with the socket's path.
 pub const SOCKET_VARIABLE: &str = "LUTHIER_CELL_SOCKET";
 
+/// Written to both streams when they are flushed: everything before it has arrived.
+pub const SYNC_LINE: &str = "EVCXR_LUTHIER_SYNC";
+
 /// Status lines are shown to people, who read ten a second at most.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -29,11 +32,16 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromCell {
+    /// This connection is the cell process's.
+    Attached,
     /// A panic, caught or not.
     Panicked(Panic),
     /// What is being waited for; empty when it is over.
     Status { text: String },
-    /// All that was printed before [`ToCell::Flush`] has been written.
+    /// An interrupt was heard, and the engine is being asked to stop: that takes its time.
+    Stopping,
+    /// All that was printed before [`ToCell::Flush`] has been written, and [`SYNC_LINE`] after it to
+    /// standard output and standard error.
     Flushed,
 }
 
@@ -88,6 +96,9 @@ pub fn attach() {
     if CHANNEL.set(channel).is_err() {
         return;
     }
+    if let Some(channel) = CHANNEL.get() {
+        send(channel, &FromCell::Attached);
+    }
     std::thread::spawn(move || listen(reader));
     std::thread::spawn(|| {
         loop {
@@ -116,13 +127,22 @@ pub fn status(text: &str) {
     send(channel, &FromCell::Status { text: text.to_owned() });
 }
 
+/// Said before a request is cancelled: the kernel waits for the engine's checkpoint instead of ending
+/// this process.
+pub(crate) fn stopping() {
+    if let Some(channel) = CHANNEL.get() {
+        send(channel, &FromCell::Stopping);
+    }
+}
+
 fn listen(mut reader: UnixStream) {
     while let Ok(Some(message)) = frame::read::<ToCell>(&mut reader) {
         match message {
             ToCell::Begin => interrupt::clear(),
             ToCell::Interrupt => interrupt::request(),
             ToCell::Flush => {
-                let _ = std::io::stdout().flush();
+                let _ = writeln!(std::io::stdout().lock(), "{SYNC_LINE}").and_then(|()| std::io::stdout().flush());
+                let _ = std::io::stderr().lock().write_all(format!("{SYNC_LINE}\n").as_bytes());
                 if let Some(channel) = CHANNEL.get() {
                     send(channel, &FromCell::Flushed);
                 }

@@ -1,6 +1,7 @@
 //! One conversation with the engine.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub struct Connection {
     project_dir: String,
     identity: EngineIdentity,
     next_id: u64,
+    leave: Option<Arc<AtomicBool>>,
 }
 
 /// Connect to the engine of this account, starting it if it does not run. A socket left by a dead
@@ -53,6 +55,7 @@ pub fn connect_or_spawn(options: ConnectOptions) -> Result<Connection, Failure> 
         project_dir,
         identity: EngineIdentity { build: String::new(), device: String::new(), pid: 0 },
         next_id: 0,
+        leave: None,
     };
     connection.ensure_connected()?;
     Ok(connection)
@@ -74,6 +77,7 @@ impl Connection {
             project_dir: project_dir.into(),
             identity,
             next_id: 0,
+            leave: None,
         })
     }
 
@@ -115,6 +119,10 @@ impl Connection {
                 self.transport = None;
                 Err(self.lost(&name, &cause, &seen))
             }
+            Answer::Left => {
+                self.transport = None;
+                Err(seen.left_behind(&name))
+            }
             Answer::Deaf => {
                 self.transport = None;
                 Err(Failure::new(
@@ -129,8 +137,18 @@ impl Connection {
         }
     }
 
+    /// From now on, a request ends once this flag is true, as if by [`Connection::detach`]: what it
+    /// started goes on in the engine, and the failure ([`FailureKind::Interrupted`]) says so.
+    pub fn leave_when(&mut self, flag: Arc<AtomicBool>) {
+        self.leave = Some(flag);
+    }
+
     /// Go away, and let what was started go on.
     pub fn detach(mut self) {
+        self.send_detach();
+    }
+
+    fn send_detach(&mut self) {
         let id = self.take_id();
         if let Some(transport) = &mut self.transport {
             // An engine that is gone needs no good-bye.
@@ -187,9 +205,14 @@ impl Connection {
     fn wait_for(&mut self, id: u64, on_event: &mut dyn FnMut(Event), cancel: Option<&AtomicBool>) -> Answer {
         let mut cancelled_at: Option<Instant> = None;
         loop {
+            if self.leave.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                self.send_detach();
+                return Answer::Left;
+            }
             let wanted = cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
             if wanted && cancelled_at.is_none() {
                 cancelled_at = Some(Instant::now());
+                crate::cell::stopping();
                 self.send_cancel(id);
             }
             if cancelled_at.is_some_and(|at| at.elapsed() > CANCEL_PATIENCE) {
@@ -254,6 +277,8 @@ enum Answer {
     Lost(String),
     /// Cancelled, and no answer for too long.
     Deaf,
+    /// The client asked to leave.
+    Left,
 }
 
 /// What must be told if the engine dies.
@@ -264,6 +289,14 @@ struct Seen {
 }
 
 impl Seen {
+    fn left_behind(&self, name: &str) -> Failure {
+        let failure = Failure::new(FailureKind::Interrupted, format!("{name} goes on in the engine"));
+        match &self.run {
+            Some(run) => failure.hint(format!("`%follow {run}` finds it again")),
+            None => failure,
+        }
+    }
+
     fn note(&mut self, event: &Event) {
         match event {
             Event::RunStarted { run, .. } => self.run = Some(run.clone()),

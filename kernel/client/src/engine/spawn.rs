@@ -109,6 +109,8 @@ fn spawn(options: &ConnectOptions, program: &Path, dir: &Path, log: &Path) -> Re
         })?;
     let mut command = Command::new(program);
     command
+        .arg("--socket")
+        .arg(dir.join(SOCKET_FILE_NAME))
         .env("LUTHIER_RUNTIME_DIR", dir)
         .stdin(Stdio::null())
         .stdout(log_file.0)

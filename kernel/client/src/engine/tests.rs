@@ -190,3 +190,23 @@ impl Drop for TempDir {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+#[test]
+fn leaving_says_good_bye_and_where_the_run_is_found() {
+    let leave = Arc::new(AtomicBool::new(false));
+    let (said, heard) = std::sync::mpsc::channel();
+    let mut connection = engine(move |stream, message| {
+        match message.body {
+            ClientBody::Request { .. } => say(stream, message.id, started()),
+            body => said.send(body).unwrap(),
+        }
+        true
+    })
+    .unwrap();
+    connection.leave_when(Arc::clone(&leave));
+    let request = Request::Resume { run: "r7".into() };
+    let failure = connection.request(request, &mut |_| leave.store(true, Ordering::Relaxed), None).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Interrupted);
+    assert_eq!(failure.hint.as_deref(), Some("`%follow r7` finds it again"));
+    assert_eq!(heard.recv_timeout(Duration::from_secs(5)), Ok(ClientBody::Detach));
+}
