@@ -48,7 +48,7 @@ impl<'a, T> Slots<'a, T> {
     }
 }
 
-fn poll(cancel: &AtomicBool) -> Result<()> {
+pub(crate) fn poll(cancel: &AtomicBool) -> Result<()> {
     match cancel.load(Ordering::Relaxed) {
         true => Err(Error::Interrupted),
         false => Ok(()),
@@ -113,7 +113,7 @@ impl<T: Real> Decoder<'_, T> {
         Ok(loss)
     }
 
-    fn embedding(&self) -> &[T] {
+    pub(crate) fn embedding(&self) -> &[T] {
         self.weights.values(self.weights.layout.embedding)
     }
 

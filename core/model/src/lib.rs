@@ -6,6 +6,7 @@ mod config;
 mod decoder;
 mod error;
 mod generate;
+mod infer;
 mod io;
 mod lora;
 mod matmul;

@@ -8,6 +8,9 @@
 #[cfg(test)]
 mod tests;
 
+mod row_product;
+pub(crate) use row_product::row_product;
+
 use crate::real::{LANES, dot_loop, max_loop, sum_lanes};
 
 /// Defines `$name`, which runs `$body::<true>` with AVX2 and FMA where they exist, else
@@ -58,6 +61,20 @@ dispatch!(
     /// See [`Real::swiglu_backward`](crate::real::Real::swiglu_backward).
     swiglu_backward(gate: &mut [f32], up: &mut [f32], d: &mut [f32]), swiglu_backward_body
 );
+
+dispatch!(
+    /// `out += sum_j weights[j] * rows[j]`, in the order of `j`; rows `[n, width]`, out `[width]`.
+    add_weighted_rows(out: &mut [f32], weights: &[f32], rows: &[f32]), add_weighted_rows_body
+);
+
+#[inline(always)]
+fn add_weighted_rows_body<const FMA: bool>(out: &mut [f32], weights: &[f32], rows: &[f32]) {
+    for (row, &weight) in rows.chunks_exact(out.len()).zip(weights) {
+        for (out, &x) in out.iter_mut().zip(row) {
+            *out = multiply_add::<FMA>(weight, x, *out);
+        }
+    }
+}
 
 #[inline(always)]
 fn dot_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {

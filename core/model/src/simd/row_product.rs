@@ -1,41 +1,41 @@
 //! `y = x W^T` for inference: every output element is one dot product whose arithmetic does not
 //! depend on the number of rows.
 //!
-//! An element is summed in [`WIDTH`] interleaved partial sums along the inner dimension, which are
+//! An element is summed in [`LANES`] interleaved partial sums along the inner dimension, which are
 //! then added in a fixed order. Tiling over rows and columns only changes which elements are computed
-//! together, never the arithmetic of one, so a row's result is the same bits in a batch of one and in
+//! together, never the arithmetic of one, so a row's result has the same bits in a batch of one and in
 //! a batch of a thousand. (The `gemm` crate chooses its kernel by the shape, which is why generation
 //! and scoring do not use it.)
 
+use super::multiply_add;
 use crate::real::{LANES, sum_lanes};
 
-/// Partial sums per element: one AVX-512 register, two AVX2 registers.
-const WIDTH: usize = LANES;
-
-/// `out[i, j] = sum_k x[i, k] * w[j, k]` on the calling thread, for all rows of `x` (`[n, inner]`) and
-/// of `w` (`[out_cols, inner]`); `write(i, j, value)` receives each element once.
-pub(crate) fn row_product(x: &[f32], w: &[f32], inner: usize, write: &mut dyn FnMut(usize, usize, f32)) {
-    assert!(inner > 0 && x.len() % inner == 0 && w.len() % inner == 0, "row product shape");
+/// `out[i * stride + j] = sum_k x[i, k] * w[j, k]` on the calling thread, for all rows of `x`
+/// (`[n, inner]`) and of `w` (`[columns, inner]`).
+pub(crate) fn row_product(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
+    let (rows, columns) = (x.len() / inner, w.len() / inner);
+    assert!(x.len() == rows * inner && w.len() == columns * inner, "row product operands");
+    assert!(columns <= stride && (rows == 0 || out.len() >= (rows - 1) * stride + columns), "row product output");
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx512f")]
-        fn avx512(x: &[f32], w: &[f32], inner: usize, write: &mut dyn FnMut(usize, usize, f32)) {
-            tiles::<true, 4, 4>(x, w, inner, write);
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn avx512(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
+            tiles::<true, 4, 4>(x, w, inner, out, stride);
         }
         #[target_feature(enable = "avx2,fma")]
-        fn avx2(x: &[f32], w: &[f32], inner: usize, write: &mut dyn FnMut(usize, usize, f32)) {
-            tiles::<true, 2, 2>(x, w, inner, write);
+        fn avx2(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
+            tiles::<true, 2, 2>(x, w, inner, out, stride);
         }
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the feature that `avx512` enables.
-            return unsafe { avx512(x, w, inner, write) };
+        if std::arch::is_x86_feature_detected!("avx512f") && super::has_avx2_fma() {
+            // SAFETY: the processor has the features that `avx512` enables.
+            return unsafe { avx512(x, w, inner, out, stride) };
         }
         if super::has_avx2_fma() {
             // SAFETY: the processor has the features that `avx2` enables.
-            return unsafe { avx2(x, w, inner, write) };
+            return unsafe { avx2(x, w, inner, out, stride) };
         }
     }
-    tiles::<false, 1, 2>(x, w, inner, write);
+    tiles::<false, 1, 2>(x, w, inner, out, stride);
 }
 
 /// Covers the output with `M x N` tiles; edges run through narrower ones.
@@ -44,29 +44,26 @@ fn tiles<const FMA: bool, const M: usize, const N: usize>(
     x: &[f32],
     w: &[f32],
     inner: usize,
-    write: &mut dyn FnMut(usize, usize, f32),
+    out: &mut [f32],
+    stride: usize,
 ) {
-    let (rows, cols) = (x.len() / inner, w.len() / inner);
-    let row = |m: &[f32], i: usize| -> *const f32 { m[i * inner..(i + 1) * inner].as_ptr() };
-    let _ = row;
+    let (rows, columns) = (x.len() / inner, w.len() / inner);
     let mut j = 0;
-    while j + N <= cols {
-        let w_tile = &w[j * inner..(j + N) * inner];
+    while j < columns {
+        let wide = j + N <= columns;
+        let w_tile = &w[j * inner..];
         let mut i = 0;
-        while i + M <= rows {
-            tile::<FMA, M, N>(&x[i * inner..(i + M) * inner], w_tile, inner, i, j, write);
-            i += M;
+        while i < rows {
+            let (x_tile, out) = (&x[i * inner..], &mut out[i * stride + j..]);
+            match (i + M <= rows, wide) {
+                (true, true) => tile::<FMA, M, N>(x_tile, w_tile, inner, out, stride),
+                (true, false) => tile::<FMA, M, 1>(x_tile, w_tile, inner, out, stride),
+                (false, true) => tile::<FMA, 1, N>(x_tile, w_tile, inner, out, stride),
+                (false, false) => tile::<FMA, 1, 1>(x_tile, w_tile, inner, out, stride),
+            }
+            i += if i + M <= rows { M } else { 1 };
         }
-        for i in i..rows {
-            tile::<FMA, 1, N>(&x[i * inner..(i + 1) * inner], w_tile, inner, i, j, write);
-        }
-        j += N;
-    }
-    for j in j..cols {
-        for i in 0..rows {
-            let (x_row, w_row) = (&x[i * inner..(i + 1) * inner], &w[j * inner..(j + 1) * inner]);
-            tile::<FMA, 1, 1>(x_row, w_row, inner, i, j, write);
-        }
+        j += if wide { N } else { 1 };
     }
 }
 
@@ -76,38 +73,31 @@ fn tile<const FMA: bool, const M: usize, const N: usize>(
     x: &[f32],
     w: &[f32],
     inner: usize,
-    i: usize,
-    j: usize,
-    write: &mut dyn FnMut(usize, usize, f32),
+    out: &mut [f32],
+    stride: usize,
 ) {
-    let x: [&[f32]; M] = std::array::from_fn(|m| &x[m * inner..(m + 1) * inner]);
-    let w: [&[f32]; N] = std::array::from_fn(|n| &w[n * inner..(n + 1) * inner]);
-    let mut sums = [[[0.0f32; WIDTH]; N]; M];
-    let whole = inner / WIDTH * WIDTH;
-    for k in (0..whole).step_by(WIDTH) {
-        let w_lanes: [[f32; WIDTH]; N] = std::array::from_fn(|n| lanes(w[n], k));
+    let x: [Lanes; M] = std::array::from_fn(|m| x[m * inner..(m + 1) * inner].as_chunks());
+    let w: [Lanes; N] = std::array::from_fn(|n| w[n * inner..(n + 1) * inner].as_chunks());
+    let mut sums = [[[0.0f32; LANES]; N]; M];
+    for k in 0..inner / LANES {
         for m in 0..M {
-            let x_lanes = lanes(x[m], k);
             for n in 0..N {
-                for l in 0..WIDTH {
-                    sums[m][n][l] = super::multiply_add::<FMA>(x_lanes[l], w_lanes[n][l], sums[m][n][l]);
+                let (x, w) = (&x[m].0[k], &w[n].0[k]);
+                for l in 0..LANES {
+                    sums[m][n][l] = multiply_add::<FMA>(x[l], w[l], sums[m][n][l]);
                 }
             }
         }
     }
     for m in 0..M {
         for n in 0..N {
-            for (l, k) in (whole..inner).enumerate() {
-                sums[m][n][l] = super::multiply_add::<FMA>(x[m][k], w[n][k], sums[m][n][l]);
+            for (l, (&x, &w)) in x[m].1.iter().zip(w[n].1).enumerate() {
+                sums[m][n][l] = multiply_add::<FMA>(x, w, sums[m][n][l]);
             }
-            write(i + m, j + n, sum_lanes(sums[m][n]));
+            out[m * stride + n] = sum_lanes(sums[m][n]);
         }
     }
 }
 
-#[inline(always)]
-fn lanes(row: &[f32], k: usize) -> [f32; WIDTH] {
-    let mut lanes = [0.0; WIDTH];
-    lanes.copy_from_slice(&row[k..k + WIDTH]);
-    lanes
-}
+/// A row as whole groups of lanes and the rest.
+type Lanes<'a> = (&'a [[f32; LANES]], &'a [f32]);
