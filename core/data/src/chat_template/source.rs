@@ -50,6 +50,7 @@ fn default_of(named: &[Value]) -> Result<String, Error> {
 pub(super) fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
+    let mut is_raw = false;
     while let Some(start) = rest.find("{%") {
         let (before, tag) = rest.split_at(start);
         out.push_str(before);
@@ -57,13 +58,14 @@ pub(super) fn without_generation_tags(source: &str) -> String {
             rest = tag;
             break;
         };
-        let inner = &tag[2..end];
-        let (open, word) = split_sign_start(inner);
-        let (word, close) = split_sign_end(word);
+        let (open, word, close) = split_signs(&tag[2..end]);
         match word.trim() {
-            "generation" => out.push_str(&format!("{{%{open} if true {close}%}}")),
-            "endgeneration" => out.push_str(&format!("{{%{open} endif {close}%}}")),
-            _ => out.push_str(&tag[..end + 2]),
+            "generation" if !is_raw => out.push_str(&format!("{{%{open} if true {close}%}}")),
+            "endgeneration" if !is_raw => out.push_str(&format!("{{%{open} endif {close}%}}")),
+            word => {
+                is_raw = (is_raw && word != "endraw") || word == "raw";
+                out.push_str(&tag[..end + 2]);
+            }
         }
         rest = &tag[end + 2..];
     }
@@ -71,10 +73,10 @@ pub(super) fn without_generation_tags(source: &str) -> String {
     out
 }
 
-fn split_sign_start(inner: &str) -> (&str, &str) {
-    if inner.starts_with(['-', '+']) { inner.split_at(1) } else { ("", inner) }
-}
-
-fn split_sign_end(inner: &str) -> (&str, &str) {
-    if inner.ends_with(['-', '+']) { inner.split_at(inner.len() - 1) } else { (inner, "") }
+/// The whitespace signs of a tag: `- word +` is `("-", " word ", "+")`.
+fn split_signs(inner: &str) -> (&str, &str, &str) {
+    const SIGNS: [char; 2] = ['-', '+'];
+    let (open, word) = if inner.starts_with(SIGNS) { inner.split_at(1) } else { ("", inner) };
+    let (word, close) = if word.ends_with(SIGNS) { word.split_at(word.len() - 1) } else { (word, "") };
+    (open, word, close)
 }

@@ -40,8 +40,14 @@ pub(super) fn read(path: &Path, file: File) -> Result<RecordBatch> {
             rows_of_lines(path, lines).and_then(|rows| columns(path, &rows))
         }
         Some(_) => {
-            let values: Vec<Value> =
-                serde_json::from_str(text).map_err(|error| syntax(path, 0, "a JSON array of objects", &error))?;
+            const EXPECTED: &str = "a JSON array of objects";
+            let values = match serde_json::from_str(text).map_err(|error| syntax(path, 0, EXPECTED, &error))? {
+                Value::Array(values) => values,
+                other => {
+                    let found = format!("{} {}", kind_name(&other), shorten(&other.to_string()));
+                    return Err(malformed(path, 1, EXPECTED, found));
+                }
+            };
             let rows = values.into_iter().enumerate().map(|(index, value)| object(path, index, value));
             columns(path, &rows.collect::<Result<Vec<Row>>>()?)
         }
@@ -109,7 +115,7 @@ fn syntax(path: &Path, line: u64, expected: &str, error: &serde_json::Error) -> 
     let message = error.to_string();
     let reason = message.split(" at line ").next().unwrap_or_default();
     let line = if line == 0 { error.line() as u64 } else { line };
-    malformed(path, line, expected, format!("{reason} (column {})", error.column()))
+    malformed(path, line, expected, format!("malformed JSON: {reason} at column {}", error.column()))
 }
 
 fn malformed(path: &Path, line: u64, expected: &str, found: String) -> Error {
