@@ -225,5 +225,8 @@ fn list(names: &[String]) -> String {
 }
 
 fn reasons(rejected: &std::collections::BTreeMap<String, u64>) -> String {
+    if rejected.is_empty() {
+        return "there are none".into();
+    }
     rejected.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>().join(", ")
 }
