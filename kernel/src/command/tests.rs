@@ -1,0 +1,156 @@
+use luthier_protocol::{
+    Request,
+    spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec},
+};
+use serde_json::{Value, json};
+
+use super::{Action, Command, Kind, all, find};
+use crate::cell::{self, Cell, body};
+
+fn lower(code: &str) -> Request {
+    let Ok(Cell::Commands(commands)) = cell::parse(code) else { panic!("{code} does not parse") };
+    match (commands[0].command.lower)(&commands[0].values) {
+        Ok(Action::Ask(request)) => *request,
+        other => panic!("{code} became {other:?}"),
+    }
+}
+
+fn problem(code: &str) -> String {
+    let Ok(Cell::Commands(commands)) = cell::parse(code) else { panic!("{code} does not parse") };
+    match (commands[0].command.lower)(&commands[0].values) {
+        Err(problem) => problem.message,
+        other => panic!("{code} became {other:?}"),
+    }
+}
+
+/// A value that fits a kind.
+fn sample(kind: Kind) -> Value {
+    match kind {
+        Kind::Text | Kind::OptionalText(_) => json!("x"),
+        Kind::Count => json!(1),
+        Kind::Number => json!(0.5),
+        Kind::Switch => json!(true),
+        Kind::Choice(words) => json!(words[0]),
+        Kind::List => json!(["x"]),
+        Kind::Pair => json!([0.9, 0.99]),
+        Kind::Table => json!({"a": 1}),
+        Kind::TextTable => json!({"a": "x"}),
+        Kind::NumberTable => json!({"train": 1.0}),
+        Kind::Arm => json!({"model": "pico", "num_fewshot": 4}),
+        Kind::Arms => json!(["pico", {"model": "pico", "name": "again"}]),
+    }
+}
+
+/// Every key of a command is a field of its spec, and takes what its kind says.
+fn check_keys<T: serde::de::DeserializeOwned>(command: &Command, required: Value, skip: &[&str]) {
+    for key in command.keys.iter().filter(|key| !skip.contains(&key.name)) {
+        let mut values = required.as_object().unwrap().clone();
+        body::insert(&mut values, key.name, sample(key.kind));
+        let parsed: Result<T, _> = serde_json::from_value(Value::Object(values));
+        assert!(parsed.is_ok(), "{}.{}: {}", command.name, key.name, parsed.err().unwrap());
+    }
+}
+
+/// Every field of a spec is a key of the command (or its name).
+fn check_fields(command: &Command, spec: &impl serde::Serialize) {
+    fn walk(command: &Command, prefix: &str, value: &Value) {
+        for (name, value) in value.as_object().unwrap() {
+            let name = format!("{prefix}{name}");
+            let known = command.keys.iter().any(|key| key.name == name) || name == "name" || name == "model";
+            let table = command.keys.iter().any(|key| key.name.starts_with(&format!("{name}.")));
+            assert!(known || table, "{} has no key {name}", command.name);
+            if table {
+                walk(command, &format!("{name}."), value);
+            }
+        }
+    }
+    walk(command, "", &serde_json::to_value(spec).unwrap());
+}
+
+#[test]
+fn keys_and_specs_agree() {
+    let trained = json!({"model": "pico", "data": "shop"});
+    check_keys::<DatasetSpec>(&super::dataset::COMMAND, json!({}), &[]);
+    check_keys::<FinetuneSpec>(&super::finetune::COMMAND, trained.clone(), &[]);
+    check_keys::<AskSpec>(&super::ask::COMMAND, json!({}), &[]);
+    check_keys::<EvaluateSpec>(&super::evaluate::COMMAND, json!({"data": "shop"}), &["metric"]);
+    check_fields(&super::dataset::COMMAND, &DatasetSpec::default());
+    check_fields(&super::finetune::COMMAND, &serde_json::from_value::<FinetuneSpec>(trained).unwrap());
+    check_fields(&super::ask::COMMAND, &AskSpec::default());
+    let evaluation: EvaluateSpec = serde_json::from_value(json!({"data": "shop"})).unwrap();
+    check_fields(&super::evaluate::COMMAND, &evaluation);
+}
+
+#[test]
+fn documented_defaults_are_the_specs_defaults() {
+    let finetune: FinetuneSpec = serde_json::from_value(json!({"model": "m", "data": "d"})).unwrap();
+    let evaluate: EvaluateSpec = serde_json::from_value(json!({"data": "d"})).unwrap();
+    let specs = [
+        (&super::dataset::COMMAND, serde_json::to_value(DatasetSpec::default()).unwrap()),
+        (&super::finetune::COMMAND, serde_json::to_value(finetune).unwrap()),
+        (&super::ask::COMMAND, serde_json::to_value(AskSpec::default()).unwrap()),
+        (&super::evaluate::COMMAND, serde_json::to_value(evaluate).unwrap()),
+    ];
+    for (command, spec) in specs {
+        for key in command.keys.iter().filter(|key| !key.default.is_empty()) {
+            let Some(actual) = body::get(spec.as_object().unwrap(), key.name) else { continue };
+            let documented = key.kind.parse(key.default).unwrap_or_else(|| panic!("{}: {}", key.name, key.default));
+            let same = match (actual.as_f64(), documented.as_f64()) {
+                (Some(a), Some(b)) => a == b,
+                _ => *actual == documented,
+            };
+            assert!(same, "{}.{}: documented {documented}, is {actual}", command.name, key.name);
+        }
+    }
+}
+
+#[test]
+fn every_example_works() {
+    for command in all() {
+        let parsed =
+            cell::parse(command.example).unwrap_or_else(|d| panic!("{}", d.lines(command.example, "cell").join("\n")));
+        let Cell::Commands(commands) = parsed else { panic!("{}", command.name) };
+        assert_eq!(commands[0].command.name, command.name);
+        (commands[0].command.lower)(&commands[0].values).unwrap_or_else(|p| panic!("{}: {p:?}", command.name));
+    }
+}
+
+#[test]
+fn names_are_unique_and_found() {
+    for command in all() {
+        assert!(std::ptr::eq(find(command.name).unwrap(), *command));
+    }
+    assert!(find("nonsense").is_none());
+}
+
+#[test]
+fn requests_say_what_the_cell_says() {
+    assert_eq!(lower("%load pico as small"), Request::Load { model: "pico".into(), name: Some("small".into()) });
+    assert_eq!(lower("%show shop"), Request::Show { data: "shop".into(), split: None, limit: 5, tokens_of: None });
+    assert_eq!(lower("%dataset"), Request::Datasets);
+    let Request::Ask(ask) = lower("%%ask shop-sql\ndata = \"shop\"\nprompt = \"How many?\"\nstop = [\";\"]\n") else {
+        panic!()
+    };
+    assert_eq!((ask.model.as_str(), ask.prompt.as_str(), ask.data.as_deref()), ("shop-sql", "How many?", Some("shop")));
+    assert_eq!(ask.generation.stop, [";"]);
+    let Request::Evaluate(evaluation) =
+        lower("%%evaluate e\ndata = \"d\"\nmodel = \"pico\"\nmetric = \"exact-match\"\n")
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (evaluation.name.as_deref(), evaluation.metrics.as_slice()),
+        (Some("e"), &["exact-match".to_owned()][..])
+    );
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    assert_eq!(problem("%%evaluate e\ndata = \"d\"\n"), "`evaluate` needs `model` or `models`");
+    assert_eq!(
+        problem("%%evaluate e\ndata = \"d\"\nmodel = \"a\"\nmodels = [\"b\"]\n"),
+        "give `model` or `models`, not both"
+    );
+    assert_eq!(problem("%%dataset shop\nseed = 1\n"), "a dataset needs a `path` or a `template`");
+    assert_eq!(problem("%ask pico"), "`ask` needs a prompt");
+}
