@@ -1,1 +1,50 @@
-//! placeholder
+//! Runs plugins: WebAssembly components that make, prompt, check and score rows, and can do nothing else.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), luthier_plugin_host::Error> {
+//! use luthier_plugin_host::{Context, Host, HostConfig};
+//! let host = Host::new(HostConfig::default())?;
+//! let plugin = host.load(luthier_plugin_host::builtin("exact-match").unwrap_or_default())?;
+//! let metric = plugin.open_metric(&serde_json::json!({}), Context::default(), &Default::default())?;
+//! # Ok(()) }
+//! ```
+//!
+//! A guest is hostile until shown otherwise: its imports are read before it is compiled ([`audit`]),
+//! every call has fuel, a memory limit and a stack of its own ([`limits`]), everything that it
+//! returns is checked before Arrow sees it, and its instance is dropped after any trap. All calls
+//! run in one mode: metered in fuel, with canonical NaNs, without a clock; so a score is the same on
+//! every machine. This crate knows nothing of models, of the engine, or of Jupyter.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic"))]
+
+mod host;
+mod plugin;
+mod metric;
+mod row_metric;
+mod template;
+pub mod audit;
+pub mod limits;
+pub mod sql;
+mod builtins;
+mod bindings;
+mod call;
+mod cache;
+mod columns;
+mod error;
+mod runtime;
+mod state;
+mod text;
+
+pub use audit::{Audit, Kind};
+pub use builtins::{builtin, builtins};
+pub use error::{Error, Issue};
+pub use host::{Host, HostConfig};
+pub use limits::Limits;
+pub use metric::MetricPlugin;
+pub use plugin::{Context, Plugin};
+pub use sql::build_database;
+pub use template::TemplatePlugin;
+
+#[cfg(test)]
+mod tests;

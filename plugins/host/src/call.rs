@@ -1,0 +1,154 @@
+//! One instance of a guest, and calls into it: fuel, clock, stack, and errors in people's words.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::limits::{COMPONENT_HANDLES, Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
+use crate::runtime::{EPOCH, Runtime};
+use crate::state::State;
+use crate::{Error, text};
+
+/// Log lines that an error quotes.
+const QUOTED_LOG_LINES: usize = 5;
+
+/// A store with its instance. It ends with the first trap: what a guest left half done is never
+/// looked at again.
+pub(crate) struct Guest {
+    plugin: String,
+    limits: Limits,
+    cancel: Option<Arc<AtomicBool>>,
+    store: Option<Store<State>>,
+    log: Vec<String>,
+    fuel_used: u64,
+}
+
+impl Guest {
+    pub(crate) fn new(
+        runtime: &Runtime,
+        plugin: &str,
+        limits: Limits,
+        databases: BTreeMap<String, PathBuf>,
+        cancel: Option<Arc<AtomicBool>>,
+    ) -> Self {
+        let mut store = Store::new(&runtime.engine, State::new(limits, databases));
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(limits.transfer_bytes);
+        store.set_max_component_handles(COMPONENT_HANDLES);
+        watch(&mut store, limits.backstop_s, cancel.clone());
+        Self { plugin: plugin.to_owned(), limits, cancel, store: Some(store), log: Vec::new(), fuel_used: 0 }
+    }
+
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Log lines since the last time, oldest first.
+    pub(crate) fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// Fuel of all calls so far that ended well.
+    pub(crate) fn fuel_used(&self) -> u64 {
+        self.fuel_used
+    }
+
+    /// Runs `body` with the fuel of a call with `rows` rows, on a thread with a known stack.
+    pub(crate) fn call<R: Send>(
+        &mut self,
+        call: &'static str,
+        rows: usize,
+        body: impl FnOnce(&mut Store<State>) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, Error> {
+        let mut store =
+            self.store.take().ok_or_else(|| Error::Ended { plugin: self.plugin.clone(), call })?;
+        let fuel = self.limits.fuel_per_call.saturating_add(self.limits.fuel_per_row.saturating_mul(rows as u64));
+        let setup = |error: wasmtime::Error| Error::Runtime { detail: error.to_string() };
+        store.set_fuel(fuel).map_err(setup)?;
+        store.set_epoch_deadline(1);
+        let state = store.data_mut();
+        state.ticks = 0;
+        state.sql_steps_left = self.limits.sql.vm_steps_per_call;
+        state.memory.refused_bytes = None;
+
+        let outcome = on_large_stack(|| body(&mut store));
+        let quoted = store.data().log.last(QUOTED_LOG_LINES);
+        self.log.extend(store.data_mut().log.take());
+        let excess = self.log.len().saturating_sub(self.limits.log_lines);
+        self.log.drain(..excess);
+        match outcome {
+            Ok(Ok(result)) => {
+                self.fuel_used += fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));
+                self.store = Some(store);
+                Ok(result)
+            }
+            Ok(Err(error)) => Err(self.explain(call, fuel, &store, &error, quoted)),
+            Err(detail) => Err(Error::Runtime { detail }),
+        }
+    }
+
+    fn explain(
+        &self,
+        call: &'static str,
+        fuel: u64,
+        store: &Store<State>,
+        error: &wasmtime::Error,
+        log: Vec<String>,
+    ) -> Error {
+        let plugin = self.plugin.clone();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => {
+                let used = fuel - store.get_fuel().unwrap_or(0).min(fuel);
+                return Error::OutOfFuel { plugin, call, used, limit: fuel };
+            }
+            Some(Trap::Interrupt) if self.is_cancelled() => return Error::Interrupted { plugin, call },
+            Some(Trap::Interrupt) => return Error::Backstop { plugin, call, limit_s: self.limits.backstop_s },
+            Some(Trap::StackOverflow) => return Error::StackOverflow { plugin, call, limit: WASM_STACK_BYTES },
+            _ => {}
+        }
+        // A guest that gets no memory gives up soon after, in its own way.
+        if let Some(requested) = store.data().memory.refused_bytes {
+            return Error::OutOfMemory { plugin, call, requested, limit: self.limits.memory_bytes };
+        }
+        let detail = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), ToString::to_string);
+        Error::Trap { plugin, call, detail: text::clean(&detail, self.limits.text_bytes), log }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    }
+}
+
+/// Looks at the cancel flag and at the backstop once per epoch.
+fn watch(store: &mut Store<State>, backstop_s: u32, cancel: Option<Arc<AtomicBool>>) {
+    let backstop_ticks = u128::from(backstop_s) * 1_000 / EPOCH.as_millis();
+    store.epoch_deadline_callback(move |mut context| {
+        let state = context.data_mut();
+        state.ticks += 1;
+        let cancelled = cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        if cancelled || u128::from(state.ticks) > backstop_ticks {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        Ok(UpdateDeadline::Continue(1))
+    });
+}
+
+/// The caller's stack may be of any size, and an overflow of the host's stack aborts the process.
+pub(crate) fn on_large_stack<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, String> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("plugin".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn_scoped(scope, body)
+            .map_err(|error| format!("cannot start a thread: {error}"))?
+            .join()
+            .map_err(|_| "the host panicked while a plugin was called".to_owned())
+    })
+}

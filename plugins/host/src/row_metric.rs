@@ -1,0 +1,111 @@
+//! The smallest world: one call per row, two texts in, a number out.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use luthier_eval::{Aggregation, MetricDescriptor, RowScore};
+use serde_json::Value;
+
+use crate::Error;
+use crate::bindings::data;
+use crate::bindings::row_metric::{RowMetric, RowMetricPre};
+use crate::call::Guest;
+use crate::columns::{Check, parse_json};
+use crate::limits::NO_ROWS;
+use crate::metric::{bounds, error_code};
+use crate::plugin::{Description, identity, refused};
+use crate::state::State;
+
+/// An instance and its configuration.
+pub(crate) struct RowSession {
+    instance: RowMetric,
+    config: String,
+}
+
+impl RowSession {
+    /// A row metric has no `open`; an empty row shows whether it takes the configuration.
+    pub(crate) fn open(guest: &mut Guest, pre: &RowMetricPre<State>, config: String) -> Result<Self, Error> {
+        let (instance, probe) = guest.call("open", NO_ROWS, |store| {
+            let instance = pre.instantiate(&mut *store)?;
+            let probe = instance.call_score_row(store, "", "", &config)?;
+            Ok((instance, probe))
+        })?;
+        match probe {
+            Err(error @ data::Error::InvalidConfig(_)) => Err(refused(guest, "open", error)),
+            _ => Ok(Self { instance, config }),
+        }
+    }
+
+    pub(crate) fn score(&self, guest: &mut Guest, rows: &RecordBatch) -> Result<Vec<RowScore>, Error> {
+        let texts = |position: usize| -> Vec<String> {
+            let column = rows.columns().get(position).and_then(|column| column.as_string_opt::<i32>());
+            column.map(|column| column.iter().map(|text| text.unwrap_or_default().to_owned()).collect()).unwrap_or_default()
+        };
+        // In the order of `inputs` below.
+        let (predictions, references) = (texts(0), texts(1));
+        if predictions.len() != rows.num_rows() || references.len() != rows.num_rows() {
+            return Err(Error::ColumnType {
+                column: "prediction, reference".to_owned(),
+                expected: "text",
+                found: rows.schema().to_string(),
+            });
+        }
+        let outcomes = guest.call("score-row", rows.num_rows(), |store| {
+            predictions
+                .iter()
+                .zip(&references)
+                .map(|(prediction, reference)| {
+                    self.instance.call_score_row(&mut *store, prediction, reference, &self.config)
+                })
+                .collect::<wasmtime::Result<Vec<_>>>()
+        })?;
+        outcomes
+            .into_iter()
+            .map(|outcome| match outcome {
+                Ok(score) => Ok(RowScore::Score(score)),
+                Err(error @ data::Error::InvalidConfig(_)) => Err(refused(guest, "score-row", error)),
+                Err(data::Error::SchemaMismatch(message) | data::Error::Unsupported(message) | data::Error::Internal(message)) => {
+                    Ok(RowScore::Error(error_code(&message)))
+                }
+                Err(data::Error::InvalidRows(rows)) => {
+                    Ok(RowScore::Error(rows.first().map_or_else(|| "invalid-row".to_owned(), |row| error_code(&row.code))))
+                }
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn check_descriptor(guest: &Guest, found: &str, digest: &str) -> Result<Description, Error> {
+    let check = Check { plugin: guest.plugin(), call: "describe", limits: guest.limits() };
+    let found = parse_json(found, guest.limits()).map_err(|finding| check.error("JSON", finding))?;
+    let field = |name: &str| {
+        found
+            .get(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| check.error(format!("the text `{name}`"), "an object without it"))
+    };
+    let [id, version, summary] = identity(guest, field("id")?, field("version")?, field("summary")?)?;
+    let higher_is_better = match field("direction")? {
+        "higher" => true,
+        "lower" => false,
+        _ => return Err(check.error("the direction `higher` or `lower`", "another")),
+    };
+    let aggregation = match found.get("aggregate").and_then(Value::as_str) {
+        None | Some("mean") => Aggregation::Mean,
+        Some("proportion") => Aggregation::Proportion,
+        Some(_) => return Err(check.error("the aggregate `mean` or `proportion`", "another")),
+    };
+    let bound = |name: &str| found.get(name).and_then(Value::as_f64);
+    let bounds = bounds(&check, bound("lower"), bound("upper"), aggregation)?;
+    let descriptor = MetricDescriptor {
+        id,
+        version,
+        summary,
+        inputs: vec!["prediction".to_owned(), "reference".to_owned()],
+        higher_is_better,
+        aggregation,
+        bounds,
+        digest: digest.to_owned(),
+    };
+    let config_schema = found.get("config-schema").cloned().unwrap_or_else(|| Value::Object(Default::default()));
+    Ok(Description::Metric { descriptor, config_schema, output: "score".to_owned() })
+}
