@@ -168,9 +168,13 @@ pub fn finish(invocation: Invocation) -> Result<Invocation, Diagnostic> {
     let Some(first) = missing.first() else { return Ok(invocation) };
     let list = missing.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let doc = command.doc_of(first).unwrap_or_default();
+    let more = match command.has_body {
+        true => format!("%help {} lists all keys", command.name),
+        false => format!("usage: {}", command.usage()),
+    };
     Err(Diagnostic::new("MissingKey", format!("`{}` needs {list}", command.name))
         .at(invocation.at)
-        .hint(format!("`{first}`: {doc}\nusage: {}", command.usage())))
+        .hint(format!("`{first}`: {doc}\n{more}")))
 }
 
 #[cfg(test)]

@@ -58,10 +58,15 @@ pub(super) fn unknown(name: &str) -> Vec<String> {
 pub(super) fn problem(command: &Command, diagnostic: &Diagnostic) -> Vec<String> {
     let mut lines = vec![format!("error: {}", diagnostic.message)];
     for (index, line) in
-        diagnostic.hint.iter().flat_map(|hint| hint.lines()).filter(|line| !line.starts_with("usage:")).enumerate()
+        diagnostic.hint.iter().flat_map(|hint| hint.lines()).filter(|line| !is_about_cells(line)).enumerate()
     {
         lines.push(if index == 0 { format!("help: {line}") } else { format!("      {line}") });
     }
     lines.push(format!("usage: luthier {}", usage_of(command)));
     lines
+}
+
+/// Lines that tell of usage in cells; the shell's own usage follows anyway.
+fn is_about_cells(line: &str) -> bool {
+    line.starts_with("usage:") || line.starts_with('%')
 }

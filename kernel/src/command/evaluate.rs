@@ -15,7 +15,7 @@ use crate::display;
 /// The definition.
 pub static COMMAND: Command = Command {
     name: "evaluate",
-    summary: "score models and adapters on a split, with intervals and paired comparisons",
+    summary: "score models on the same rows, with intervals and comparisons",
     docs: "The first of `models` is the baseline. Every mean comes with n, coverage and an interval; comparisons are \
            paired on the same rows. A row that could not be scored is an error, never a zero.",
     example: "%%evaluate shop-eval\ndata = \"shop\"\nmodels = [\"pico\", { model = \"pico\", num_fewshot = 4 }, \"shop-sql\"]\nmetrics = [\"execution-accuracy\"]",
