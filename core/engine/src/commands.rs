@@ -1,0 +1,13 @@
+//! What the engine does: one file per request, or per family of small ones.
+
+pub(crate) mod ask;
+pub(crate) mod catalog;
+pub(crate) mod dataset;
+pub(crate) mod device;
+pub(crate) mod evaluate;
+pub(crate) mod finetune;
+pub(crate) mod load;
+pub(crate) mod predict;
+pub(crate) mod rows;
+pub(crate) mod runs;
+pub(crate) mod show;

@@ -1,0 +1,123 @@
+//! `%%evaluate NAME`: every arm, every row, every metric.
+
+use std::path::PathBuf;
+
+use luthier_eval::table::predictions_table;
+use luthier_eval::{Metric, MetricDescriptor, Prediction, ReportOptions, RowScore, ScoredArm};
+use luthier_plugin_host::MetricPlugin;
+use luthier_protocol::response::Evaluation;
+use luthier_protocol::spec::EvaluateSpec;
+use luthier_protocol::{Event, Response};
+
+use crate::Error;
+use crate::error::AtExt;
+use crate::project::check_name;
+use crate::scoring::{Bench, write_parquet};
+use crate::service::Context;
+
+/// Rows that a metric is shown at a time.
+const METRIC_BATCH_ROWS: usize = 64;
+
+/// Rows of each part that a report shows side by side.
+pub(super) const EXAMPLES_PER_PART: usize = 5;
+
+pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Response, Error> {
+    let stopwatch = context.engine.clock().stopwatch();
+    if let Some(name) = &spec.name {
+        check_name("evaluation", name).at("/name")?;
+    }
+    let mut bench = Bench::open(context, spec)?;
+    let mut metrics = open_metrics(context, &bench, spec)?;
+    let predictions = bench.predict(context, spec)?;
+    let name = evaluation_name(context, spec, &bench.dataset.name)?;
+    let arms = score_all(context, &bench, spec, predictions, &mut metrics)?;
+    let descriptors: Vec<MetricDescriptor> = metrics.iter().map(|metric| metric.descriptor().clone()).collect();
+    let options = ReportOptions {
+        evaluation: name.clone(),
+        confidence: spec.confidence,
+        seed: spec.seed,
+        examples_per_part: EXAMPLES_PER_PART,
+    };
+    let report = luthier_eval::report(&bench.questions, &descriptors, &arms, &options)?;
+    let table = predictions_table(&bench.questions, &descriptors, &arms)?;
+    let path = context.project.subdir("evaluations")?.join(format!("{name}.parquet"));
+    write_parquet(&path, &table)?;
+    let predictions = copy_wanted(context, spec, &table)?.unwrap_or(path);
+    let evaluation = Evaluation {
+        name,
+        data: bench.dataset.name.clone(),
+        split: spec.split.clone(),
+        confidence: spec.confidence,
+        rows: report.rows,
+        comparisons: report.comparisons,
+        examples: report.examples,
+        predictions: predictions.display().to_string(),
+        seconds: stopwatch.seconds(),
+    };
+    context.project.store()?.put_evaluation(&evaluation, &context.engine.clock().timestamp())?;
+    Ok(Response::Evaluated(evaluation))
+}
+
+/// The metrics of a spec, else those of the task. A column that one reads and nobody has is found
+/// before anything is generated.
+fn open_metrics(context: Context<'_>, bench: &Bench, spec: &EvaluateSpec) -> Result<Vec<MetricPlugin>, Error> {
+    let ids = if spec.metrics.is_empty() { &bench.task.metrics } else { &spec.metrics };
+    let mut metrics = Vec::with_capacity(ids.len());
+    for id in ids {
+        let cancel = context.call.cancel_token();
+        let metric =
+            context.engine.plugins.open_metric(context.project, id, &bench.task.grants, cancel).at("/metrics")?;
+        luthier_eval::check_inputs(metric.descriptor(), &bench.questions).at("/metrics")?;
+        metrics.push(metric);
+    }
+    Ok(metrics)
+}
+
+fn score_all(
+    context: Context<'_>,
+    bench: &Bench,
+    spec: &EvaluateSpec,
+    predictions: Vec<Vec<Prediction>>,
+    metrics: &mut [MetricPlugin],
+) -> Result<Vec<ScoredArm>, Error> {
+    let mut arms = Vec::with_capacity(predictions.len());
+    for (arm, predictions) in bench.arms.iter().zip(predictions) {
+        let mut scores: Vec<Vec<RowScore>> = Vec::with_capacity(metrics.len());
+        for metric in &mut *metrics {
+            let (stage, total) = (format!("score {}", arm.label), Some(predictions.len() as u64));
+            context.call.event(Event::Progress { stage, done: 0, total });
+            scores.push(luthier_eval::score(metric, &bench.questions, &predictions, METRIC_BATCH_ROWS)?);
+        }
+        let signature = bench.signature(arm, spec);
+        arms.push(ScoredArm { label: arm.label.clone(), signature, predictions, scores });
+    }
+    Ok(arms)
+}
+
+/// The name given, else the dataset's with the first free number.
+pub(super) fn evaluation_name(context: Context<'_>, spec: &EvaluateSpec, data: &str) -> Result<String, Error> {
+    if let Some(name) = &spec.name {
+        return Ok(name.clone());
+    }
+    let store = context.project.store()?;
+    let mut number = 1;
+    while store.has_evaluation(&format!("{data}-{number}"))? {
+        number += 1;
+    }
+    Ok(format!("{data}-{number}"))
+}
+
+/// A second copy where the person wants one.
+fn copy_wanted(
+    context: Context<'_>,
+    spec: &EvaluateSpec,
+    table: &arrow_array::RecordBatch,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(wanted) = &spec.predictions else { return Ok(None) };
+    let path = context.project.resolve(wanted);
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|source| Error::io("make", parent, source)).at("/predictions")?;
+    }
+    write_parquet(&path, table).at("/predictions")?;
+    Ok(Some(path))
+}

@@ -1,0 +1,29 @@
+//! What the environment says, as values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of an engine process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// The engine ends when nobody has been connected and nothing has run for this long.
+    pub idle: Duration,
+    /// `$XDG_CACHE_HOME/luthier`: files that may be deleted at any time. Without one, a temporary
+    /// directory that ends with the process.
+    pub cache_dir: Option<PathBuf>,
+    /// The Hugging Face hub's local cache (`$HF_HOME/hub`); only read.
+    pub hub_cache: Option<PathBuf>,
+    /// Worker threads, as the thread pool will have them.
+    pub threads: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            idle: Duration::from_secs(1800),
+            cache_dir: None,
+            hub_cache: None,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        }
+    }
+}

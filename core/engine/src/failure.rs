@@ -1,0 +1,166 @@
+//! From errors to what a client is told: a kind, the text, advice, and the key to blame.
+
+use luthier_protocol::{Failure, FailureKind};
+
+use crate::Error;
+
+/// Names nearer than this are worth suggesting (Jaro-Winkler, 1 is equal).
+const NEAR: f64 = 0.75;
+
+/// Known names listed in a hint at most.
+const MAX_LISTED: usize = 12;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let (error, pointer) = match error {
+            Error::At { pointer, source } => (*source, Some(pointer.to_owned())),
+            error => (error, None),
+        };
+        let pointer = own_pointer(&error).or(pointer);
+        let mut failure = Failure::new(kind(&error), error.to_string());
+        failure.hint = hint(&error);
+        match pointer {
+            Some(pointer) => failure.at(pointer),
+            None => failure,
+        }
+    }
+}
+
+fn kind(error: &Error) -> FailureKind {
+    match error {
+        Error::ProjectDir { .. } | Error::BadName { .. } | Error::Invalid { .. } => FailureKind::InvalidRequest,
+        Error::RunState { .. } => FailureKind::InvalidRequest,
+        Error::Io { .. } | Error::Store { .. } | Error::NotAStore { .. } => FailureKind::Storage,
+        Error::StoreTooNew { .. } | Error::Stored { .. } => FailureKind::Storage,
+        Error::Unknown { .. } | Error::HubModel { .. } => FailureKind::NotFound,
+        Error::Exists { .. } => FailureKind::AlreadyExists,
+        Error::PromptMismatch { .. } | Error::RunChanged { .. } => FailureKind::InvalidRequest,
+        Error::Interrupted { .. } => FailureKind::Interrupted,
+        Error::ShuttingDown => FailureKind::EngineLost,
+        Error::Model(error) => model_kind(error),
+        Error::Data(error) => data_kind(error),
+        Error::Train(error) => train_kind(error),
+        Error::LanguageModel(luthier_lm::Error::Interrupted) => FailureKind::Interrupted,
+        Error::LanguageModel(_) => FailureKind::Model,
+        Error::Synth(_) | Error::Eval(_) => FailureKind::Data,
+        Error::Plugin(_) => FailureKind::Plugin,
+        Error::At { source, .. } => kind(source),
+    }
+}
+
+fn model_kind(error: &luthier_model::Error) -> FailureKind {
+    use luthier_model::Error::{Interrupted, InvalidGeneration, InvalidLora, UnknownModule};
+    match error {
+        Interrupted => FailureKind::Interrupted,
+        UnknownModule { .. } | InvalidLora { .. } | InvalidGeneration { .. } => FailureKind::InvalidRequest,
+        _ => FailureKind::Model,
+    }
+}
+
+fn data_kind(error: &luthier_data::Error) -> FailureKind {
+    use luthier_data::Error::{ChatTemplate, Io, Renderer, Splits, Tokenize, Tokenizer, UnknownFormat};
+    match error {
+        Tokenizer { .. } | Tokenize { .. } | ChatTemplate { .. } => FailureKind::Model,
+        Renderer { .. } => FailureKind::Plugin,
+        Splits { .. } | UnknownFormat { .. } => FailureKind::InvalidRequest,
+        Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FailureKind::NotFound,
+        Io { .. } => FailureKind::Storage,
+        _ => FailureKind::Data,
+    }
+}
+
+fn train_kind(error: &luthier_train::Error) -> FailureKind {
+    use luthier_train::Error::{
+        CheckpointNotWritten, CheckpointVersion, CorruptCheckpoint, InvalidConfig, Io, Model, NoReadableCheckpoint,
+    };
+    match error {
+        InvalidConfig { .. } => FailureKind::InvalidRequest,
+        CheckpointNotWritten { .. } | Io { .. } | CorruptCheckpoint { .. } => FailureKind::Storage,
+        NoReadableCheckpoint { .. } | CheckpointVersion { .. } => FailureKind::Storage,
+        Model(error) => model_kind(error),
+        _ => FailureKind::Training,
+    }
+}
+
+/// Errors that name a key themselves know it better than whoever passed them on.
+fn own_pointer(error: &Error) -> Option<String> {
+    use luthier_model::Error::{InvalidLora, UnknownModule};
+    match error {
+        Error::Train(luthier_train::Error::InvalidConfig { key, .. }) => Some(format!("/train/{key}")),
+        Error::Model(UnknownModule { .. }) => Some("/lora/target_modules".to_owned()),
+        Error::Model(InvalidLora { setting, .. }) if ["r", "alpha", "dropout"].contains(&setting.as_str()) => {
+            Some(format!("/lora/{setting}"))
+        }
+        Error::Data(luthier_data::Error::TooLong { .. }) => Some("/train/max_seq_len".to_owned()),
+        Error::Plugin(luthier_plugin_host::Error::InvalidConfig { issues, .. }) => {
+            Some(format!("/config{}", issues.first().map_or("", |issue| &issue.pointer)))
+        }
+        _ => None,
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::Unknown { what, name, known } => Some(suggest(what, name, known)),
+        Error::HubModel { name, cache } => Some(hub_hint(name, cache.as_deref())),
+        Error::Exists { what, .. } => {
+            Some(format!("choose another name, or set `overwrite = true` to replace the {what}"))
+        }
+        Error::RunState { advice, .. } => Some(advice.clone()),
+        Error::Interrupted { advice, .. } => advice.clone(),
+        Error::PromptMismatch { what: "prompt renderer", .. } => Some(
+            "train the adapter again through this template, or ask through the dataset that it was trained on".into(),
+        ),
+        Error::PromptMismatch { .. } => {
+            Some("use the base model's files as they were when the adapter was trained, or train again".into())
+        }
+        Error::RunChanged { .. } => Some("start a new run with `finetune`".into()),
+        Error::StoreTooNew { .. } => {
+            Some("this project was used by a newer luthier: upgrade, or start the newer engine".into())
+        }
+        Error::NotAStore { path } => Some(format!("move {} away", path.display())),
+        Error::ShuttingDown => Some("run it again: a new engine is started on demand".into()),
+        Error::Io { source, .. } => disk_hint(source),
+        Error::Train(luthier_train::Error::CheckpointNotWritten { source, .. }) => disk_hint(source),
+        Error::At { source, .. } => hint(source),
+        _ => None,
+    }
+}
+
+fn disk_hint(error: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => Some("the disk is full: free some space, then go on with `resume`".into()),
+        PermissionDenied => Some("check the permissions of the directory".into()),
+        _ => None,
+    }
+}
+
+fn hub_hint(name: &str, cache: Option<&std::path::Path>) -> String {
+    let searched = cache.map(|dir| format!(" (searched {})", dir.display())).unwrap_or_default();
+    format!(
+        "supported: a built-in model (pico), an adapter of this project, a directory with config.json, \
+         model.safetensors and tokenizer.json, or a hub model that is already in the local cache{searched}; \
+         `huggingface-cli download {name}` puts it there"
+    )
+}
+
+/// The nearest known name, or all of them.
+fn suggest(what: &str, name: &str, known: &[String]) -> String {
+    let distance = |candidate: &&String| strsim::jaro_winkler(name, candidate);
+    let nearest = known.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)));
+    if let Some(nearest) = nearest.filter(|candidate| distance(candidate) >= NEAR) {
+        return format!("did you mean {nearest:?}?");
+    }
+    match known {
+        [] => format!("there is no {what} yet"),
+        _ => {
+            let listed: Vec<_> = known.iter().take(MAX_LISTED).map(|name| format!("{name:?}")).collect();
+            let more = if known.len() > MAX_LISTED { ", …" } else { "" };
+            format!("known: {}{more}", listed.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Text in, text out: a local model as [`luthier_lm::LanguageModel`], and the streaming of one
+//! answer.
+//!
+//! ```text
+//! prompt ─encode─► ids ─luthier_model::generate─► new ids ─decode, stop strings─► completion
+//! ```
+//!
+//! Must not know: datasets, task templates, metrics.
+
+mod answer;
+
+use std::sync::atomic::AtomicBool;
+
+use luthier_lm::{Completion, FinishReason, GenerateRequest, LanguageModel, Loglikelihood, LoglikelihoodRequest};
+use luthier_model::{Control, GenerateInput, GenerateOptions, Generated, IGNORE_INDEX, SequenceBatch};
+use luthier_protocol::spec::GenerationSpec;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::models::Opened;
+use answer::Answer;
+
+/// How a prompt's text becomes ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptForm {
+    /// Rendered by a chat template, special tokens spelled out.
+    Rendered,
+    /// A person's own text, continued as it stands; special tokens as `tokenizer.json` adds them.
+    Plain,
+}
+
+/// A model of this machine.
+pub struct LocalModel<'a> {
+    opened: &'a Opened,
+    form: PromptForm,
+    /// Use the request's seed as it is, and not one per prompt.
+    seed_as_given: bool,
+    /// Told each piece of text of the only request.
+    stream: Option<&'a mut (dyn FnMut(&str) + Send)>,
+}
+
+impl<'a> LocalModel<'a> {
+    /// Prompts come in `form`.
+    pub fn new(opened: &'a Opened, form: PromptForm) -> Self {
+        LocalModel { opened, form, seed_as_given: false, stream: None }
+    }
+
+    /// Draw from the request's own seed: for a single prompt.
+    #[must_use]
+    pub fn with_seed_as_given(mut self) -> Self {
+        self.seed_as_given = true;
+        self
+    }
+
+    /// Pass each piece of text on as it comes. For one request at a time; the pieces add up to the
+    /// completion.
+    #[must_use]
+    pub fn streaming(mut self, sink: &'a mut (dyn FnMut(&str) + Send)) -> Self {
+        self.stream = Some(sink);
+        self
+    }
+
+    fn encode(&self, prompt: &str) -> Result<Vec<u32>, luthier_lm::Error> {
+        let prompter = &self.opened.base.prompter;
+        match self.form {
+            PromptForm::Rendered => prompter.encode(prompt),
+            PromptForm::Plain => prompter.tokenizer.encode(prompt, true),
+        }
+        .map_err(failed)
+    }
+
+    fn stop_ids(&self) -> Vec<u32> {
+        let prompter = &self.opened.base.prompter;
+        match self.form {
+            PromptForm::Rendered => prompter.stop_ids(),
+            PromptForm::Plain => prompter.tokenizer.stop_ids().to_vec(),
+        }
+    }
+
+    fn stop_strings(&self, generation: &GenerationSpec) -> Vec<String> {
+        let mut stops = generation.stop.clone();
+        if self.form == PromptForm::Rendered {
+            stops.extend(self.opened.base.prompter.stop_strings());
+        }
+        stops
+    }
+
+    /// Ids and options of a request; an error concerns this request alone.
+    fn input(&self, request: &GenerateRequest, stop_ids: &[u32]) -> Result<GenerateInput, luthier_lm::Error> {
+        let prompt_ids = self.encode(&request.prompt)?;
+        let (n_tokens, max_seq_len) = (prompt_ids.len(), self.opened.base.model.config().max_seq_len);
+        // Room for one new token at least.
+        if n_tokens + 1 > max_seq_len {
+            return Err(luthier_lm::Error::TooLong { n_tokens, max_seq_len });
+        }
+        let generation = &request.generation;
+        let options = GenerateOptions {
+            max_new_tokens: generation.max_new_tokens.min(max_seq_len - n_tokens),
+            temperature: generation.temperature,
+            top_k: generation.top_k,
+            top_p: generation.top_p,
+            seed: match self.seed_as_given {
+                true => generation.seed,
+                false => row_seed(generation.seed, &request.prompt),
+            },
+            stop_token_ids: stop_ids.to_vec(),
+        };
+        Ok(GenerateInput { prompt_ids, options })
+    }
+}
+
+impl LanguageModel for LocalModel<'_> {
+    fn generate(
+        &mut self,
+        requests: &[GenerateRequest],
+        progress: &mut dyn FnMut(usize, usize),
+        cancel: &AtomicBool,
+    ) -> Result<Vec<Result<Completion, luthier_lm::Error>>, luthier_lm::Error> {
+        let stop_ids = self.stop_ids();
+        let prepared: Vec<_> = requests.iter().map(|request| self.input(request, &stop_ids)).collect();
+        let indices: Vec<usize> = (0..requests.len()).filter(|index| prepared[*index].is_ok()).collect();
+        let inputs: Vec<_> = prepared.iter().filter_map(|input| input.as_ref().ok().cloned()).collect();
+        let tokenizer = &self.opened.base.prompter.tokenizer;
+        let stops = |index: usize| self.stop_strings(&requests[index].generation);
+        let mut answers: Vec<_> = indices.iter().map(|index| Answer::new(tokenizer, &stops(*index))).collect();
+        let stream = &mut self.stream;
+        let (mut n_begun, n_all) = (requests.len() - inputs.len(), requests.len());
+        let mut on_token = |index: usize, ids: &[u32]| {
+            let Some(answer) = answers.get_mut(index) else { return Control::Stop };
+            if answer.is_new() {
+                n_begun += 1;
+                // Prompts are taken up in order, so those begun long ago are done.
+                progress(n_begun - 1, n_all);
+            }
+            let control = answer.push(ids);
+            if let Some(sink) = stream.as_deref_mut() {
+                answer.stream(sink);
+            }
+            control
+        };
+        let (model, adapter) = (&self.opened.base.model, self.opened.adapter.as_deref());
+        let generated =
+            luthier_model::generate(model, adapter, &inputs, &mut on_token, cancel).map_err(model_failed)?;
+        let completions = indices.iter().zip(&inputs).zip(answers).zip(&generated);
+        let mut done: Vec<Result<Completion, luthier_lm::Error>> = Vec::with_capacity(n_all);
+        let mut finished = completions
+            .map(|(((_, input), answer), generated)| complete(answer, input, generated, self.stream.as_deref_mut()));
+        for input in prepared {
+            done.push(match input {
+                Err(error) => Err(error),
+                Ok(_) => finished.next().unwrap_or(Err(luthier_lm::Error::Interrupted)),
+            });
+        }
+        progress(n_all, n_all);
+        Ok(done)
+    }
+
+    fn loglikelihood(
+        &mut self,
+        requests: &[LoglikelihoodRequest],
+        cancel: &AtomicBool,
+    ) -> Result<Vec<Loglikelihood>, luthier_lm::Error> {
+        let sequences = requests.iter().map(|request| self.sequence(request)).collect::<Result<Vec<_>, _>>()?;
+        let slices = sequences.iter().map(|(ids, labels)| (ids.as_slice(), labels.as_slice()));
+        let batch = SequenceBatch::from_sequences(slices);
+        let (model, adapter) = (&self.opened.base.model, self.opened.adapter.as_deref());
+        let scores = luthier_model::loglikelihood(model, adapter, &batch, cancel).map_err(model_failed)?;
+        let public = |score: luthier_model::SequenceScore| Loglikelihood {
+            loglikelihood: score.loglikelihood,
+            n_tokens: score.n_tokens,
+            is_greedy: score.is_greedy,
+        };
+        Ok(scores.into_iter().map(public).collect())
+    }
+}
+
+impl LocalModel<'_> {
+    /// Ids of context and continuation; labels of the continuation alone.
+    fn sequence(&self, request: &LoglikelihoodRequest) -> Result<(Vec<u32>, Vec<i32>), luthier_lm::Error> {
+        let context = self.encode(&request.context)?;
+        let together = self.encode(&format!("{}{}", request.context, request.continuation))?;
+        let continuation = match together.strip_prefix(context.as_slice()) {
+            Some(continuation) => continuation.to_vec(),
+            // The join merged tokens: the continuation is scored as text of its own.
+            None => self.opened.base.prompter.tokenizer.encode(&request.continuation, false).map_err(failed)?,
+        };
+        let mut labels = vec![IGNORE_INDEX; context.len()];
+        labels.extend(continuation.iter().map(|id| *id as i32));
+        let ids = [context, continuation].concat();
+        let (n_tokens, max_seq_len) = (ids.len(), self.opened.base.model.config().max_seq_len);
+        if n_tokens > max_seq_len {
+            return Err(luthier_lm::Error::TooLong { n_tokens, max_seq_len });
+        }
+        Ok((ids, labels))
+    }
+}
+
+fn complete(
+    answer: Answer,
+    input: &GenerateInput,
+    generated: &Generated,
+    stream: Option<&mut (dyn FnMut(&str) + Send + '_)>,
+) -> Result<Completion, luthier_lm::Error> {
+    let stopped_by_text = answer.found_stop();
+    let text = answer.finish(&generated.ids, stream).map_err(failed)?;
+    let finish_reason = match generated.finish_reason {
+        _ if stopped_by_text => FinishReason::Stop,
+        luthier_model::FinishReason::Stop => FinishReason::Stop,
+        luthier_model::FinishReason::Length => FinishReason::Length,
+    };
+    Ok(Completion { text, finish_reason, n_prompt_tokens: input.prompt_ids.len(), n_new_tokens: generated.ids.len() })
+}
+
+/// Refuse settings that no sampler can follow. `prefix` leads to them in the cell.
+pub(crate) fn check_generation(generation: &GenerationSpec, prefix: &'static str) -> Result<(), Error> {
+    let pointer = |at_top: &'static str, nested: &'static str| if prefix.is_empty() { at_top } else { nested };
+    if generation.max_new_tokens == 0 {
+        let error = Error::invalid("max_new_tokens", 0, "at least 1");
+        return Err(error.at(pointer("/max_new_tokens", "/generation/max_new_tokens")));
+    }
+    let temperature = generation.temperature;
+    if !(temperature.is_finite() && temperature >= 0.0) {
+        let error = Error::invalid("temperature", temperature, "0 (greedy) or more");
+        return Err(error.at(pointer("/temperature", "/generation/temperature")));
+    }
+    let top_p = generation.top_p;
+    if !(top_p > 0.0 && top_p <= 1.0) {
+        let error = Error::invalid("top_p", top_p, "above 0, at most 1");
+        return Err(error.at(pointer("/top_p", "/generation/top_p")));
+    }
+    Ok(())
+}
+
+/// Each prompt draws its own random numbers, whatever its place among others.
+fn row_seed(seed: u64, prompt: &str) -> u64 {
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(prompt).finalize();
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+fn model_failed(error: luthier_model::Error) -> luthier_lm::Error {
+    match error {
+        luthier_model::Error::Interrupted => luthier_lm::Error::Interrupted,
+        error => failed(error),
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> luthier_lm::Error {
+    luthier_lm::Error::Model { source: Box::new(error) }
+}

@@ -1,0 +1,126 @@
+//! Everything that a person may write where a model is expected, and the models in memory.
+//!
+//! ```text
+//! name ─resolve─► Resolved { base directory, adapter directory? } ─open─► Opened { weights, prompter, adapter? }
+//! ```
+//!
+//! Must not know: datasets, runs, prompts.
+
+mod adapter_record;
+mod builtin;
+mod card;
+mod hub;
+mod loaded;
+mod resolve;
+mod weights_header;
+
+pub use adapter_record::{AdapterOrigin, RECORD_FILE_NAME};
+pub use builtin::{BUILTIN_NAMES, Builtins};
+pub use loaded::{LoadedModel, LoadedModels};
+pub use resolve::{ModelDir, Resolved, Resolver};
+
+use std::path::Path;
+use std::sync::Arc;
+
+use luthier_model::{LoraAdapter, ModelConfig};
+use luthier_protocol::response::ModelInfo;
+
+use crate::Error;
+
+/// A model ready to answer, with the adapter that it was asked for.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Base weights, tokenizer, chat template.
+    pub base: Arc<LoadedModel>,
+    /// The adapter, if one was named.
+    pub adapter: Option<Arc<LoraAdapter>>,
+    /// What the adapter says of its training; `None` for a base model and for adapters made elsewhere.
+    pub origin: Option<AdapterOrigin>,
+    /// Hash of the adapter's weights; empty without one.
+    pub adapter_fingerprint: String,
+    /// As it was asked for.
+    pub label: String,
+}
+
+/// Load what `resolved` names; weights that are in memory stay there.
+pub fn open(loaded: &LoadedModels, resolved: &Resolved) -> Result<Opened, Error> {
+    let base = loaded.get(&resolved.base)?;
+    let (adapter, fingerprint, origin) = match &resolved.adapter {
+        None => (None, String::new(), AdapterOrigin::read(&resolved.base.dir)?),
+        Some(dir) => {
+            let adapter = LoraAdapter::load(dir, &base.model)?;
+            let weights = dir.join("adapter_model.safetensors");
+            (Some(Arc::new(adapter)), crate::hash::file(&weights)?, AdapterOrigin::read(dir)?)
+        }
+    };
+    if let Some(origin) = &origin {
+        check_origin(&resolved.label, origin, &base, adapter.is_some())?;
+    }
+    Ok(Opened { base, adapter, origin, adapter_fingerprint: fingerprint, label: resolved.label.clone() })
+}
+
+/// The files beside an adapter must be those that it was trained with.
+fn check_origin(label: &str, origin: &AdapterOrigin, base: &LoadedModel, is_adapter: bool) -> Result<(), Error> {
+    let mismatch = |what, trained: &str, found: &str| {
+        Err(Error::PromptMismatch {
+            adapter: label.to_owned(),
+            what,
+            trained: trained.to_owned(),
+            found: found.to_owned(),
+        })
+    };
+    // All weights of a `full` run are its own; only an adapter depends on another's.
+    if is_adapter && origin.base_fingerprint != base.fingerprint {
+        return mismatch("base model", &origin.base_fingerprint, &base.fingerprint);
+    }
+    if origin.tokenizer != base.prompter.tokenizer.fingerprint() {
+        return mismatch("tokenizer", &origin.tokenizer, base.prompter.tokenizer.fingerprint());
+    }
+    Ok(())
+}
+
+impl Opened {
+    /// An adapter is asked through the chat template that it was trained with, or not at all. (Plain
+    /// text needs no template.)
+    pub fn check_template(&self) -> Result<(), Error> {
+        let found = self.base.prompter.template.fingerprint();
+        match &self.origin {
+            Some(origin) if origin.chat_template != found => Err(Error::PromptMismatch {
+                adapter: self.label.clone(),
+                what: "chat template",
+                trained: origin.chat_template.clone(),
+                found: found.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a model directory says of itself, weights unread.
+pub fn describe(name: &str, source: &str, dir: &Path, loaded: Option<&LoadedModel>) -> Result<ModelInfo, Error> {
+    let config = read_config(dir)?;
+    let header = weights_header::summarize(dir)?;
+    Ok(ModelInfo {
+        name: name.to_owned(),
+        source: source.to_owned(),
+        architecture: config.architecture.class_name().to_owned(),
+        n_parameters: header.n_parameters,
+        n_layers: config.n_layers,
+        hidden_size: config.hidden_size,
+        vocab_size: config.vocab_size,
+        max_seq_len: config.max_seq_len,
+        dtype: header.dtype,
+        loaded: loaded.is_some(),
+        fingerprint: loaded.map(|model| model.fingerprint.clone()).unwrap_or_default(),
+        notes: card::summary(dir),
+    })
+}
+
+fn read_config(dir: &Path) -> Result<ModelConfig, Error> {
+    let path = dir.join("config.json");
+    let text = crate::files::read_text(&path, crate::files::MAX_JSON_BYTES)?;
+    Ok(ModelConfig::from_json(&text)?)
+}
+
+#[cfg(test)]
+mod tests;

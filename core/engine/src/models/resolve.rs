@@ -1,0 +1,150 @@
+//! From a name to directories. Reads small files only, never weights.
+
+use std::path::{Path, PathBuf};
+
+use super::{AdapterOrigin, BUILTIN_NAMES, Builtins, hub};
+use crate::Error;
+use crate::project::Project;
+
+/// A base model's directory and what to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelDir {
+    /// As the resolver takes it again: a built-in name, a hub id or an absolute directory.
+    pub name: String,
+    /// `built-in`, or the directory.
+    pub source: String,
+    /// Where its files are.
+    pub dir: PathBuf,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// As it was asked for.
+    pub label: String,
+    /// The model.
+    pub base: ModelDir,
+    /// An adapter's directory, if the name is an adapter's.
+    pub adapter: Option<PathBuf>,
+}
+
+/// Knows every place where a model can be.
+#[derive(Debug, Clone, Copy)]
+pub struct Resolver<'a> {
+    /// Adapters, names given by `load`, and where relative paths start.
+    pub project: &'a Project,
+    /// Models that the engine carries.
+    pub builtins: &'a Builtins,
+    /// The hub's cache.
+    pub hub_cache: Option<&'a Path>,
+}
+
+impl Resolver<'_> {
+    /// An adapter or model of the project by name; a built-in model; a directory; a hub id that is
+    /// on this machine. The first of these that exists.
+    pub fn resolve(&self, name: &str) -> Result<Resolved, Error> {
+        if let Some(resolved) = self.project_adapter(name)? {
+            return Ok(resolved);
+        }
+        let given = self.given_names()?.into_iter().find(|(given, _)| given == name);
+        let target = given.map_or(name.to_owned(), |(_, source)| source);
+        let mut resolved = self.place(&target)?;
+        resolved.label = name.to_owned();
+        Ok(resolved)
+    }
+
+    /// Names that `resolve` knows, paths and hub ids excepted.
+    pub fn known_names(&self) -> Result<Vec<String>, Error> {
+        let mut names: Vec<String> = BUILTIN_NAMES.map(str::to_owned).to_vec();
+        names.extend(self.given_names()?.into_iter().map(|(name, _)| name));
+        if let Some(store) = self.project.store_if_any()? {
+            names.extend(store.adapters()?.into_iter().map(|adapter| adapter.name));
+        }
+        Ok(names)
+    }
+
+    fn given_names(&self) -> Result<Vec<(String, String)>, Error> {
+        self.project.store_if_any()?.map_or(Ok(Vec::new()), |store| store.model_names())
+    }
+
+    fn project_adapter(&self, name: &str) -> Result<Option<Resolved>, Error> {
+        let Some(store) = self.project.store_if_any()? else { return Ok(None) };
+        let Some(adapter) = store.adapter(name)? else { return Ok(None) };
+        let dir = PathBuf::from(&adapter.dir);
+        if !dir.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Error::io("find the adapter's directory", &dir, source));
+        }
+        let mut resolved = self.directory(&dir)?;
+        resolved.label = name.to_owned();
+        Ok(Some(resolved))
+    }
+
+    /// A built-in name, a directory, or a hub id.
+    fn place(&self, name: &str) -> Result<Resolved, Error> {
+        if let Some(dir) = self.builtins.dir(name) {
+            return Ok(base(name, name, "built-in", dir?));
+        }
+        let path = self.project.resolve(name);
+        if path.is_dir() {
+            return self.directory(&path);
+        }
+        if hub::is_hub_id(name) && !name.starts_with('.') {
+            let snapshot = self.hub_cache.and_then(|cache| hub::snapshot(cache, name));
+            let missing = || Error::HubModel { name: name.to_owned(), cache: self.hub_cache.map(Path::to_path_buf) };
+            let dir = snapshot.ok_or_else(missing)?;
+            let source = dir.display().to_string();
+            return Ok(base(name, name, &source, dir));
+        }
+        Err(Error::unknown("model", name, self.known_names()?))
+    }
+
+    fn directory(&self, path: &Path) -> Result<Resolved, Error> {
+        let dir = path.canonicalize().map_err(|source| Error::io("read", path, source))?;
+        let text = dir.display().to_string();
+        if !dir.join("adapter_config.json").is_file() {
+            return Ok(base(&text, &text, &text, dir));
+        }
+        let base = self.base_of(&dir)?;
+        Ok(Resolved { label: text, base, adapter: Some(dir) })
+    }
+
+    /// The model that an adapter directory was trained on: by our own record, else by PEFT's.
+    fn base_of(&self, dir: &Path) -> Result<ModelDir, Error> {
+        let mut candidates = Vec::new();
+        if let Some(origin) = AdapterOrigin::read(dir)? {
+            candidates.extend([origin.base_model, origin.base_dir]);
+        }
+        candidates.extend(peft_base(dir)?);
+        let mut problem = None;
+        for candidate in candidates.iter().filter(|candidate| !candidate.is_empty()) {
+            match self.place(candidate) {
+                // An adapter on an adapter: two low-rank updates are not one.
+                Ok(Resolved { adapter: Some(_), .. }) => {}
+                Ok(resolved) => return Ok(resolved.base),
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        Err(problem.unwrap_or_else(|| Error::Stored {
+            path: dir.join("adapter_config.json"),
+            expected: "base_model_name_or_path of a model",
+            found: format!("{candidates:?}"),
+        }))
+    }
+}
+
+fn base(label: &str, name: &str, source: &str, dir: PathBuf) -> Resolved {
+    let base = ModelDir { name: name.to_owned(), source: source.to_owned(), dir };
+    Resolved { label: label.to_owned(), base, adapter: None }
+}
+
+fn peft_base(dir: &Path) -> Result<Option<String>, Error> {
+    let path = dir.join("adapter_config.json");
+    let text = crate::files::read_text(&path, crate::files::MAX_JSON_BYTES)?;
+    let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| Error::Stored {
+        path,
+        expected: "PEFT's adapter configuration",
+        found: error.to_string(),
+    })?;
+    Ok(config.get("base_model_name_or_path").and_then(|name| name.as_str()).map(str::to_owned))
+}

@@ -1,0 +1,136 @@
+use std::path::{Path, PathBuf};
+
+use luthier_protocol::response::AdapterInfo;
+
+use super::*;
+use crate::project::Project;
+
+struct Place {
+    dir: tempfile::TempDir,
+    project: Project,
+    builtins: Builtins,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let project = Project::open(dir.path()).unwrap();
+        Place { builtins: Builtins::new(Some(&dir.path().join("cache"))).unwrap(), project, dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join(name)
+    }
+
+    /// A directory that looks like a model, or like an adapter on `base`.
+    fn make(&self, name: &str, base: Option<&str>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).unwrap();
+        match base {
+            Some(base) => {
+                let config = serde_json::json!({ "base_model_name_or_path": base });
+                std::fs::write(path.join("adapter_config.json"), config.to_string()).unwrap();
+            }
+            None => std::fs::write(path.join("config.json"), "{}").unwrap(),
+        }
+        path
+    }
+
+    fn resolve(&self, name: &str) -> Result<Resolved, Error> {
+        let hub = self.path("hub");
+        Resolver { project: &self.project, builtins: &self.builtins, hub_cache: Some(&hub) }.resolve(name)
+    }
+}
+
+#[test]
+fn built_in_names_and_directories_are_found() {
+    let place = Place::new();
+    let pico = place.resolve("pico").unwrap();
+    assert_eq!((pico.label.as_str(), pico.base.source.as_str()), ("pico", "built-in"));
+
+    let dir = place.make("models/mine", None);
+    for name in ["models/mine", "./models/mine", dir.to_str().unwrap()] {
+        let resolved = place.resolve(name).unwrap();
+        assert_eq!(resolved.base.dir, dir);
+        assert_eq!((resolved.label.as_str(), resolved.adapter), (name, None));
+    }
+}
+
+#[test]
+fn an_adapter_leads_to_its_base() {
+    let place = Place::new();
+    let base = place.make("base", None);
+    let by_path = place.make("adapter", Some(base.to_str().unwrap()));
+    let resolved = place.resolve("adapter").unwrap();
+    assert_eq!((resolved.base.dir.clone(), resolved.adapter), (base.clone(), Some(by_path.clone())));
+
+    let info = AdapterInfo {
+        name: "named".into(),
+        base_model: String::new(),
+        dir: by_path.display().to_string(),
+        method: "lora".into(),
+        n_trainable: 0,
+        run: String::new(),
+        data: String::new(),
+        final_loss: 0.0,
+        created: String::new(),
+    };
+    place.project.store().unwrap().put_adapter(&info).unwrap();
+    let named = place.resolve("named").unwrap();
+    assert_eq!((named.label.as_str(), named.base.dir, named.adapter), ("named", base, Some(by_path)));
+
+    place.make("lost", Some("/no/such/model"));
+    assert!(matches!(place.resolve("lost"), Err(Error::Unknown { .. })));
+    place.make("on-adapter", Some("adapter"));
+    assert!(place.resolve("on-adapter").is_err(), "an adapter is no base");
+}
+
+#[test]
+fn the_hubs_cache_is_read_and_nothing_is_downloaded() {
+    let place = Place::new();
+    let snapshot = place.make("hub/models--org--tiny/snapshots/abc", None);
+    std::fs::create_dir_all(place.path("hub/models--org--tiny/refs")).unwrap();
+    std::fs::write(place.path("hub/models--org--tiny/refs/main"), "abc\n").unwrap();
+    let resolved = place.resolve("org/tiny").unwrap();
+    assert_eq!((resolved.base.name.as_str(), resolved.base.dir), ("org/tiny", snapshot));
+    assert!(matches!(place.resolve("org/other"), Err(Error::HubModel { .. })));
+}
+
+#[test]
+fn what_is_nowhere_is_named_with_what_there_is() {
+    let place = Place::new();
+    place.project.store().unwrap().put_model_name("mine", "pico").unwrap();
+    assert_eq!(place.resolve("mine").unwrap().base.name, "pico");
+    let Err(Error::Unknown { known, .. }) = place.resolve("mien") else { panic!("found") };
+    assert_eq!(known, ["pico", "mine"]);
+}
+
+#[test]
+fn a_model_is_described_without_its_weights() {
+    let place = Place::new();
+    let pico = place.resolve("pico").unwrap();
+    let info = describe("pico", "built-in", &pico.base.dir, None).unwrap();
+    assert!(info.n_parameters > 10_000 && info.n_layers > 0 && !info.loaded && !info.notes.is_empty());
+    assert!(["f32", "bf16"].contains(&info.dtype.as_str()), "{}", info.dtype);
+}
+
+#[test]
+fn a_hostile_weights_header_is_refused() {
+    let place = Place::new();
+    let dir = place.make("bad", None);
+    for bytes in [&b""[..], &[0xff; 8], &[8, 0, 0, 0, 0, 0, 0, 0, b'{']] {
+        std::fs::write(dir.join("model.safetensors"), bytes).unwrap();
+        assert!(weights_header::summarize(&dir).is_err());
+    }
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused() {
+    let place = Place::new();
+    let dir = place.make("adapter", Some("pico"));
+    assert_eq!(AdapterOrigin::read(&dir).unwrap(), None);
+    for text in ["{\"format_version\": 99}", "{}", "rubbish"] {
+        std::fs::write(dir.join(RECORD_FILE_NAME), text).unwrap();
+        assert!(AdapterOrigin::read(Path::new(&dir)).is_err(), "{text}");
+    }
+}

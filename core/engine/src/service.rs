@@ -1,0 +1,125 @@
+//! From a request to its answer: which thread serves it, what survives its client, and the one
+//! match over all requests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use luthier_protocol::{Failure, FailureKind, Request, Response};
+
+use crate::Error;
+use crate::call::Call;
+use crate::commands;
+use crate::engine::Engine;
+use crate::models::Resolver;
+use crate::project::Project;
+
+/// Where a request is served.
+pub(crate) enum Lane {
+    /// In a thread of its own, at once.
+    Own,
+    /// By the worker that owns the device, in order.
+    Device {
+        /// What others are told they wait for.
+        title: String,
+    },
+}
+
+/// What serving a request needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) project: &'a Project,
+    pub(crate) call: &'a Call,
+}
+
+impl Context<'_> {
+    /// Where models are looked for.
+    pub(crate) fn resolver(&self) -> Resolver<'_> {
+        Resolver {
+            project: self.project,
+            builtins: &self.engine.builtins,
+            hub_cache: self.engine.config().hub_cache.as_deref(),
+        }
+    }
+
+    /// Set when the request should end.
+    pub(crate) fn cancel(&self) -> &AtomicBool {
+        self.call.cancel_token()
+    }
+}
+
+/// Which thread serves a request: the device's for what computes with weights.
+pub(crate) fn lane(request: &Request) -> Lane {
+    let title = match request {
+        Request::Load { model, .. } => format!("load {model}"),
+        Request::Finetune(spec) => format!("finetune {}", spec.name.as_deref().unwrap_or(&spec.data)),
+        Request::Resume { run } => format!("resume {run}"),
+        Request::Ask(spec) => format!("ask {}", spec.model),
+        Request::Evaluate(spec) => format!("evaluate {}", spec.name.as_deref().unwrap_or(&spec.data)),
+        Request::Predict(spec) => format!("predict {}", spec.data),
+        _ => return Lane::Own,
+    };
+    Lane::Device { title }
+}
+
+/// Whether a request goes on when its client vanishes: runs do.
+pub(crate) fn survives(request: &Request) -> bool {
+    matches!(request, Request::Finetune(_) | Request::Resume { .. } | Request::Dataset(_))
+}
+
+/// Serve a request. A panic is a fault of ours and costs this request only.
+pub(crate) fn answer(
+    engine: &Arc<Engine>,
+    project: Project,
+    call: &Call,
+    request: Request,
+) -> Result<Response, Failure> {
+    let context = Context { engine, project: &project, call };
+    match catch_unwind(AssertUnwindSafe(|| handle(context, request))) {
+        Ok(outcome) => outcome.map_err(Failure::from),
+        Err(panic) => Err(internal(panic.as_ref())),
+    }
+}
+
+fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
+    match request {
+        Request::Device => commands::device::describe(context),
+        Request::Models => commands::catalog::models(context),
+        Request::Adapters => commands::catalog::adapters(context),
+        Request::Datasets => commands::catalog::datasets(context),
+        Request::Runs => commands::catalog::runs(context),
+        Request::Plugins => commands::catalog::plugins(context),
+        Request::Leaderboard => commands::catalog::leaderboard(context),
+        Request::Load { model, name } => commands::load::load(context, &model, name.as_deref()),
+        Request::Dataset(spec) => commands::dataset::dataset(context, spec),
+        Request::Show { data, split, limit, tokens_of } => {
+            commands::show::show(context, &data, split.as_deref(), limit, tokens_of.as_deref())
+        }
+        Request::Rows { data, split } => commands::rows::rows(context, &data, split.as_deref()),
+        Request::Finetune(spec) => commands::finetune::finetune(context, spec),
+        Request::Resume { run } => commands::finetune::resume(context, &run),
+        Request::CancelRun { run } => commands::runs::cancel(context, &run),
+        Request::Follow { run } => commands::runs::follow(context, &run),
+        Request::Ask(spec) => commands::ask::ask(context, &spec),
+        Request::Evaluate(spec) => commands::evaluate::evaluate(context, &spec),
+        Request::Predict(spec) => commands::predict::predict(context, &spec),
+        Request::RecordLocal { predictions, metric, scores } => {
+            commands::predict::record_local(context, &predictions, &metric, &scores)
+        }
+        Request::Shutdown => {
+            context.engine.presence().leave();
+            Ok(Response::Done)
+        }
+    }
+}
+
+fn internal(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Failure::new(FailureKind::Internal, format!("the engine has a fault: {text}"))
+        .hint("the engine goes on; its log (engine.log beside its socket) says where. Please report it")
+}

@@ -1,0 +1,156 @@
+//! Everything that can be wrong with a recipe, found before the first step.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use luthier_data::{Built, Dataset, ExampleBuilder};
+use luthier_model::LoraAdapter;
+use luthier_protocol::Event;
+use luthier_protocol::spec::{FinetuneSpec, Method, Schedule, TrainSpec};
+use luthier_train::TrainConfig;
+
+use super::{Recipe, lora_config};
+use crate::Error;
+use crate::datasets;
+use crate::error::AtExt;
+use crate::models::{AdapterOrigin, BUILTIN_NAMES, LoadedModel};
+use crate::project::check_name;
+use crate::service::Context;
+use crate::task::{self, Task};
+
+/// A run that can begin.
+pub(crate) struct Prepared {
+    /// Name of the adapter.
+    pub(crate) name: String,
+    /// The model that is trained on.
+    pub(crate) base: Arc<LoadedModel>,
+    /// Its data.
+    pub(crate) dataset: Dataset,
+    /// Tokenized rows.
+    pub(crate) built: Built,
+    pub(crate) config: TrainConfig,
+    pub(crate) recipe: Recipe,
+    /// Things to know about the examples.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Check a spec, load its model, tokenize its rows. `going_on` is a run
+/// that does, with its recipe.
+pub(crate) fn prepare(
+    context: Context<'_>,
+    spec: &FinetuneSpec,
+    going_on: Option<(&str, &Recipe)>,
+) -> Result<Prepared, Error> {
+    let name = spec.name.clone().ok_or_else(|| Error::invalid("the adapter's name", "missing", "a name"))?;
+    check_free(context, &name, spec.overwrite, going_on.map(|(run, _)| run))?;
+    let config = train_config(&spec.train);
+    config.validate().at("/train")?;
+    let resolved = context.resolver().resolve(&spec.model).at("/model")?;
+    if resolved.adapter.is_some() {
+        let expected = format!("a model with weights of its own, as {}", resolved.base.name);
+        return Err(Error::invalid("the model to train on", "an adapter", &expected)).at("/model");
+    }
+    let base = context.engine.loaded.get(&resolved.base).at("/model")?;
+    if spec.method == Method::Lora {
+        // Only to see that it can be made; the run makes its own.
+        LoraAdapter::init(&base.model, &lora_config(spec), 0).at("/lora")?;
+    }
+    let max_seq_len = max_seq_len(spec, &base)?;
+    let dataset = open_dataset(context, spec, going_on.map(|(_, recipe)| recipe))?;
+    let rows = dataset.split(&spec.split).at("/split")?;
+    let mut task = Task::open(context, &dataset).at("/data")?;
+    let prompter = base.prompter.clone();
+    let builder = ExampleBuilder {
+        prompter,
+        max_seq_len,
+        train_on_prompt: spec.train.train_on_prompt,
+        on_too_long: spec.train.on_too_long,
+    };
+    let built = tokenize(context, &dataset, &rows, &mut task, &builder)?;
+    let data = (dataset.name.as_str(), dataset.fingerprint.as_str());
+    let spec = FinetuneSpec { name: Some(name.clone()), ..spec.clone() };
+    let recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
+    let warnings = built.warnings.clone();
+    Ok(Prepared { name, base, built, config, recipe, warnings, dataset })
+}
+
+fn tokenize(
+    context: Context<'_>,
+    dataset: &Dataset,
+    rows: &RecordBatch,
+    task: &mut Task,
+    builder: &ExampleBuilder,
+) -> Result<Built, Error> {
+    let n_rows = rows.num_rows() as u64;
+    let progress = |done| {
+        let stage = format!("prepare {}", dataset.name);
+        context.call.event(Event::Progress { stage, done, total: Some(n_rows) });
+    };
+    progress(0);
+    let conversations = task.render(rows, &task::empty(dataset)).at("/data")?;
+    let targets = task.targets(rows).at("/data")?;
+    let built = builder.build_all(&conversations, &targets).at("/data")?;
+    progress(n_rows);
+    Ok(built)
+}
+
+/// A run that goes on reads the rows that it began with, even if the name stands for others now.
+fn open_dataset(context: Context<'_>, spec: &FinetuneSpec, pinned: Option<&Recipe>) -> Result<Dataset, Error> {
+    match pinned {
+        Some(recipe) => datasets::open_version(context.project, &recipe.data, &recipe.data_fingerprint),
+        None => datasets::open(context, &spec.data),
+    }
+    .at("/data")
+}
+
+/// The adapter's name must not hide a model, nor replace an adapter unasked.
+fn check_free(context: Context<'_>, name: &str, overwrite: bool, run: Option<&str>) -> Result<(), Error> {
+    check_name("adapter", name).at("/name")?;
+    let taken = |what| Err(Error::Exists { what, name: name.to_owned() }).at("/name");
+    if BUILTIN_NAMES.contains(&name) {
+        return taken("model");
+    }
+    let Some(store) = context.project.store_if_any()? else { return Ok(()) };
+    if store.model_names()?.iter().any(|(given, _)| given == name) {
+        return taken("model");
+    }
+    let dir = context.project.adapter_dir(name);
+    // An engine that was killed between the adapter and its record has left this very run's.
+    let is_own = run.is_some() && AdapterOrigin::read(&dir)?.is_some_and(|origin| Some(origin.run.as_str()) == run);
+    if overwrite || is_own || (store.adapter(name)?.is_none() && !dir.exists()) { Ok(()) } else { taken("adapter") }
+}
+
+fn max_seq_len(spec: &FinetuneSpec, base: &LoadedModel) -> Result<usize, Error> {
+    let limit = base.model.config().max_seq_len;
+    match spec.train.max_seq_len {
+        None => Ok(limit),
+        Some(wanted) if (2..=limit).contains(&wanted) => Ok(wanted),
+        Some(wanted) => {
+            let expected = format!("from 2 to {limit}, the model's context");
+            Err(Error::invalid("max_seq_len", wanted, &expected)).at("/train/max_seq_len")
+        }
+    }
+}
+
+fn train_config(spec: &TrainSpec) -> TrainConfig {
+    TrainConfig {
+        epochs: spec.epochs,
+        max_steps: spec.max_steps,
+        batch_size: spec.batch_size,
+        gradient_accumulation_steps: spec.gradient_accumulation_steps,
+        learning_rate: spec.learning_rate,
+        schedule: match spec.schedule {
+            Schedule::Cosine => luthier_train::Schedule::Cosine,
+            Schedule::Linear => luthier_train::Schedule::Linear,
+            Schedule::Constant => luthier_train::Schedule::Constant,
+        },
+        warmup_ratio: spec.warmup_ratio,
+        warmup_steps: spec.warmup_steps,
+        weight_decay: spec.weight_decay,
+        betas: spec.betas,
+        epsilon: spec.epsilon,
+        max_grad_norm: spec.max_grad_norm,
+        seed: spec.seed,
+        checkpoint_steps: spec.checkpoint_steps,
+    }
+}

@@ -1,0 +1,130 @@
+//! Keeps a run's record, journal, followers and client informed while it is trained.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use luthier_protocol::response::Finetuned;
+use luthier_protocol::{Event, Failure, StepEvent};
+use luthier_train::FitEvent;
+
+use crate::Error;
+use crate::clock::Stopwatch;
+use crate::runs::{Journal, Registration, replay};
+use crate::service::Context;
+use crate::store::{RunRecord, RunStatus, Store};
+
+/// The record is written at most this often: readers want to know that the run lives, not more.
+const WRITE_INTERVAL_S: f64 = 2.0;
+
+pub(super) struct Tracker<'a> {
+    context: Context<'a>,
+    store: Store,
+    record: RunRecord,
+    journal: Journal,
+    registration: Registration<'a>,
+    seconds_before: f64,
+    since_start: Stopwatch,
+    since_write: Stopwatch,
+}
+
+impl<'a> Tracker<'a> {
+    /// The run is this engine's from here on.
+    pub(super) fn begin(context: Context<'a>, record: RunRecord, run_dir: &Path) -> Result<Tracker<'a>, Error> {
+        let (engine, run) = (context.engine, record.run.clone());
+        let cancel = Arc::clone(context.call.cancel_token());
+        let registered = engine.live.register(context.project.root(), &run, cancel, replay(run_dir));
+        let registration = registered.ok_or_else(|| Error::RunState {
+            run,
+            status: RunStatus::Running.name(),
+            message: None,
+            advice: "it is being worked on already: `follow` shows it".to_owned(),
+        })?;
+        let mut tracker = Tracker {
+            context,
+            store: context.project.store()?,
+            journal: Journal::open(run_dir),
+            registration,
+            seconds_before: record.seconds,
+            since_start: engine.clock().stopwatch(),
+            since_write: engine.clock().stopwatch(),
+            record,
+        };
+        tracker.record.status = RunStatus::Running;
+        tracker.record.message = None;
+        tracker.record.owner = engine.owner().clone();
+        tracker.write()?;
+        Ok(tracker)
+    }
+
+    /// Pass on what the training loop says.
+    pub(super) fn fit_event(&mut self, event: FitEvent) {
+        let run = self.record.run.clone();
+        let event = match event {
+            FitEvent::Started { total_steps, resumed_from } => {
+                self.record.total_steps = total_steps;
+                self.record.global_step = resumed_from.unwrap_or(0);
+                Event::RunStarted { run, name: self.record.name.clone(), total_steps, resumed_from }
+            }
+            FitEvent::Step(step) => {
+                self.record.global_step = step.global_step;
+                self.record.loss = Some(step.loss);
+                Event::Step(public(run, &step))
+            }
+            FitEvent::Checkpoint { step } => Event::Checkpoint { run, step },
+            FitEvent::Warning(message) => Event::Warning { message },
+        };
+        let is_step = matches!(event, Event::Step(_));
+        self.tell(event);
+        if !is_step || self.since_write.seconds() >= WRITE_INTERVAL_S {
+            // The record is for others to look at; the run does not depend on it.
+            let _ = self.write();
+        }
+    }
+
+    /// The run has ended. What it came to must be on record before anybody is told.
+    pub(super) fn end(mut self, status: RunStatus, result: &Result<Finetuned, Error>) -> Result<(), Error> {
+        self.record.status = status;
+        self.record.result = result.as_ref().ok().cloned();
+        self.record.message = result.as_ref().err().map(ToString::to_string);
+        if let Ok(finetuned) = result {
+            self.record.global_step = finetuned.steps;
+            self.record.loss = Some(finetuned.final_loss).filter(|loss| loss.is_finite());
+        }
+        let written = self.write();
+        let outcome = match result {
+            Ok(finetuned) => Ok(finetuned.clone()),
+            Err(error) => Err(Failure::new(luthier_protocol::FailureKind::Training, error.to_string())),
+        };
+        self.registration.live.finish(&outcome);
+        written
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.journal.append(&event);
+        self.registration.live.push(&event);
+        self.context.call.event(event);
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        let clock = self.context.engine.clock();
+        self.record.seconds = self.seconds_before + self.since_start.seconds();
+        self.record.updated_ms = clock.unix_ms();
+        self.since_write = clock.stopwatch();
+        self.store.put_run(&self.record)
+    }
+}
+
+fn public(run: String, step: &luthier_train::StepEvent) -> StepEvent {
+    StepEvent {
+        run,
+        global_step: step.global_step,
+        total_steps: step.total_steps,
+        epoch: step.epoch,
+        loss: step.loss,
+        learning_rate: step.learning_rate,
+        grad_norm: step.grad_norm,
+        n_target_tokens: step.n_target_tokens,
+        tokens_per_second: step.tokens_per_second,
+        elapsed_s: step.elapsed_s,
+    }
+}

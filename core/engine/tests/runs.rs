@@ -1,0 +1,197 @@
+//! Runs: watched, paused, resumed, killed.
+
+mod common;
+
+use common::{EngineProcess, finetune, project, recipe, weights};
+use luthier_protocol::response::{Finetuned, RunInfo};
+use luthier_protocol::{ClientBody, Event, Failure, FailureKind, Request, Response};
+
+fn finetuned(outcome: Result<Response, Failure>) -> Finetuned {
+    match outcome {
+        Ok(Response::Finetuned(finetuned)) => finetuned,
+        other => panic!("not finetuned: {other:?}"),
+    }
+}
+
+fn runs(client: &mut common::Client) -> Vec<RunInfo> {
+    match client.call(Request::Runs) {
+        Ok(Response::Runs { runs }) => runs,
+        other => panic!("no runs: {other:?}"),
+    }
+}
+
+fn is_step(least: u64) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Step(step) if step.global_step >= least)
+}
+
+#[test]
+fn a_run_leaves_an_adapter_and_its_story() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    let done = finetuned(client.call(finetune(recipe("a", 6))));
+    assert_eq!((done.steps, done.run.as_str(), done.name.as_str()), (6, "a-1", "a"));
+    assert_eq!(done.losses.len(), 6);
+    assert!(done.final_loss.is_finite() && done.n_trainable > 0 && done.n_examples > 10);
+    let n_steps = client.events.iter().filter(|event| is_step(1)(event)).count();
+    assert_eq!(n_steps, 6);
+    assert!(client.events.iter().any(|event| matches!(event, Event::RunStarted { total_steps: 6, .. })));
+
+    let dir = std::path::Path::new(&done.adapter_dir);
+    for file in ["adapter_config.json", "adapter_model.safetensors", "luthier.json"] {
+        assert!(dir.join(file).is_file(), "{file}");
+    }
+    let listed = runs(&mut client);
+    assert_eq!((listed[0].status.as_str(), listed[0].global_step), ("finished", 6));
+
+    // Whoever comes later is told everything.
+    let followed = finetuned(client.call(Request::Follow { run: "a-1".into() }));
+    assert_eq!(followed, done);
+    assert_eq!(client.events.iter().filter(|event| is_step(1)(event)).count(), 6);
+}
+
+#[test]
+fn a_name_is_not_taken_twice_unasked() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    finetuned(client.call(finetune(recipe("a", 2))));
+    let failure = client.call(finetune(recipe("a", 2))).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::AlreadyExists);
+    assert_eq!(failure.location.unwrap().pointer, "/name");
+    let mut spec = recipe("a", 3);
+    spec.overwrite = true;
+    assert_eq!(finetuned(client.call(finetune(spec))).run, "a-2");
+    let failure = client.call(finetune(recipe("pico", 2))).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::AlreadyExists, "a built-in name stays what it is");
+}
+
+#[test]
+fn lists_answer_while_a_run_trains_and_cancel_leaves_a_checkpoint() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    finetuned(client.call(finetune(recipe("whole", 400))));
+
+    let id = client.send(finetune(recipe("halved", 400)));
+    client.wait_for(is_step(3));
+    let mut other = engine.client(project.path());
+    let listed = runs(&mut other);
+    assert_eq!((listed[0].run.as_str(), listed[0].status.as_str()), ("halved-1", "running"));
+    other.call(Request::Device).unwrap();
+    other.call(Request::Models).unwrap();
+
+    client.say(ClientBody::Cancel { request: id });
+    let failure = client.finish(id).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Interrupted);
+    assert!(failure.message.contains("halved-1") && failure.hint.unwrap().contains("resume halved-1"));
+    assert_eq!(runs(&mut other)[0].status, "paused");
+
+    let resumed = finetuned(other.call(Request::Resume { run: "halved-1".into() }));
+    assert_eq!((resumed.steps, resumed.losses.len()), (400, 400));
+    assert_eq!(weights(project.path(), "halved"), weights(project.path(), "whole"));
+    let again = other.call(Request::Resume { run: "halved-1".into() }).unwrap_err();
+    assert!(again.message.contains("finished"), "{}", again.message);
+}
+
+#[test]
+fn a_killed_engine_breaks_no_run_for_good() {
+    let runtime = tempfile::Builder::new().prefix("lut").tempdir().unwrap();
+    let project = project();
+    let mut engine = EngineProcess::start_in(runtime.path(), "600");
+    let mut client = engine.client(project.path());
+    finetuned(client.call(finetune(recipe("whole", 300))));
+    client.send(finetune(recipe("killed", 300)));
+    client.wait_for(|event| matches!(event, Event::Checkpoint { step, .. } if *step >= 8));
+    engine.kill();
+    drop(client);
+
+    let engine = EngineProcess::start_in(runtime.path(), "600");
+    let mut client = engine.client(project.path());
+    let listed = runs(&mut client);
+    assert_eq!((listed[0].run.as_str(), listed[0].status.as_str()), ("killed-1", "broken"));
+    let failure = client.call(Request::Follow { run: "killed-1".into() }).unwrap_err();
+    assert!(failure.message.contains("broken") && failure.hint.unwrap().contains("resume killed-1"));
+
+    let resumed = finetuned(client.call(Request::Resume { run: "killed-1".into() }));
+    let started = client.events.iter().find_map(|event| match event {
+        Event::RunStarted { resumed_from, .. } => Some(*resumed_from),
+        _ => None,
+    });
+    assert!(started.flatten().unwrap() >= 8, "it goes on from a checkpoint");
+    assert_eq!(resumed.losses.len(), 300);
+    assert_eq!(weights(project.path(), "killed"), weights(project.path(), "whole"));
+}
+
+#[test]
+fn a_run_survives_its_client_and_can_be_followed_and_cancelled() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    client.send(finetune(recipe("long", 1_000_000)));
+    client.wait_for(is_step(1));
+    drop(client);
+
+    let mut follower = engine.client(project.path());
+    let id = follower.send(Request::Follow { run: "long-1".into() });
+    let first = follower.wait_for(is_step(0));
+    assert!(matches!(first, Event::Step(step) if step.global_step == 1), "from the beginning");
+
+    let mut other = engine.client(project.path());
+    assert!(matches!(other.call(Request::CancelRun { run: "long-1".into() }), Ok(Response::Done)));
+    assert_eq!(runs(&mut other)[0].status, "paused");
+    let failure = follower.finish(id).unwrap_err();
+    assert!(failure.message.contains("paused"), "{}", failure.message);
+    let failure = other.call(Request::CancelRun { run: "long-1".into() }).unwrap_err();
+    assert!(failure.message.contains("paused"), "{}", failure.message);
+}
+
+#[test]
+fn sigterm_pauses_a_run() {
+    let runtime = tempfile::Builder::new().prefix("lut").tempdir().unwrap();
+    let project = project();
+    let mut engine = EngineProcess::start_in(runtime.path(), "600");
+    let mut client = engine.client(project.path());
+    let id = client.send(finetune(recipe("long", 1_000_000)));
+    client.wait_for(is_step(2));
+    engine.terminate();
+    assert_eq!(client.finish(id).unwrap_err().kind, FailureKind::Interrupted);
+    assert!(engine.wait().success());
+    let engine = EngineProcess::start_in(runtime.path(), "600");
+    assert_eq!(runs(&mut engine.client(project.path()))[0].status, "paused");
+}
+
+#[test]
+fn work_that_waits_says_for_what_and_can_be_given_up() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    client.send(finetune(recipe("long", 1_000_000)));
+    client.wait_for(is_step(1));
+    let mut other = engine.client(project.path());
+    let id = other.send(Request::Load { model: "model".into(), name: None });
+    let warning = other.wait_for(|event| matches!(event, Event::Warning { .. }));
+    assert!(matches!(warning, Event::Warning { message } if message.contains("finetune long")));
+    other.say(ClientBody::Cancel { request: id });
+    assert_eq!(other.finish(id).unwrap_err().kind, FailureKind::Interrupted);
+}
+
+#[test]
+fn bad_recipes_point_at_their_fault() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    let cases: [(&str, fn(&mut luthier_protocol::spec::FinetuneSpec), FailureKind); 8] = [
+        ("/model", |spec| spec.model = "modle".into(), FailureKind::NotFound),
+        ("/model", |spec| spec.model = "meta-llama/Llama-3".into(), FailureKind::NotFound),
+        ("/data", |spec| spec.data = "nothing".into(), FailureKind::NotFound),
+        ("/data", |spec| spec.data = "missing.jsonl".into(), FailureKind::NotFound),
+        ("/split", |spec| spec.split = "dev".into(), FailureKind::Data),
+        ("/lora/target_modules", |spec| spec.lora.target_modules = vec!["c_attn".into()], FailureKind::InvalidRequest),
+        ("/train/learning_rate", |spec| spec.train.learning_rate = -1.0, FailureKind::InvalidRequest),
+        ("/train/max_seq_len", |spec| spec.train.max_seq_len = Some(10_000), FailureKind::InvalidRequest),
+    ];
+    for (pointer, spoil, kind) in cases {
+        let mut spec = recipe("bad", 2);
+        spoil(&mut spec);
+        let failure = client.call(finetune(spec)).unwrap_err();
+        assert_eq!(failure.location.as_ref().map(|at| at.pointer.as_str()), Some(pointer), "{failure:?}");
+        assert_eq!(failure.kind, kind, "{failure:?}");
+    }
+    assert_eq!(runs(&mut client).len(), 0, "nothing of this became a run");
+    finetuned(client.call(finetune(recipe("good", 2))));
+}
