@@ -40,7 +40,7 @@ pub fn lint(examples: &[Example], rows: &[usize], prompter: &Prompter) -> Result
     warnings.extend(named(
         examples,
         rows,
-        |example| n_ends(example, &stop_ids) > 1,
+        |example| has_inner_end(example, &stop_ids),
         "hold an end token inside the text to learn; generation will stop there",
     ));
     Ok(warnings)
@@ -76,8 +76,11 @@ fn end_is_never_learned(examples: &[Example], stop_ids: &[u32]) -> Option<String
         .then(|| "no example has an end token to learn: answers would never end".to_string())
 }
 
-/// End tokens after the last token that is masked (with `train_on_prompt`, earlier turns have
-/// ends of their own).
+/// Without a masked prompt (`train_on_prompt`) the turns of the prompt have ends of their own.
+fn has_inner_end(example: &Example, stop_ids: &[u32]) -> bool {
+    example.labels.contains(&IGNORE_INDEX) && n_ends(example, stop_ids) > 1
+}
+
 fn n_ends(example: &Example, stop_ids: &[u32]) -> usize {
     targets(example).filter(|id| stop_ids.contains(id)).count()
 }

@@ -50,4 +50,6 @@ fn many_rows_are_counted() {
 fn an_end_token_inside_the_answer_is_a_warning() {
     let warnings = check(&[example(&[10, 11, 3, 12, 3], 1)]).unwrap();
     assert_eq!(warnings, ["rows 1 hold an end token inside the text to learn; generation will stop there"]);
+    // With train_on_prompt the prompt's turns end too.
+    assert_eq!(check(&[example(&[10, 11, 3, 12, 3], 0)]), Ok(vec![]));
 }
