@@ -7,8 +7,6 @@
 
 pub(crate) mod cache;
 pub(crate) mod linear;
-#[cfg(test)]
-mod tests;
 
 use crate::decoder::{Decoder, poll};
 use crate::ops::rms_norm;

@@ -12,6 +12,8 @@ mod lora;
 mod matmul;
 mod model;
 mod ops;
+#[cfg(test)]
+mod oracle_tests;
 mod real;
 pub mod rng;
 mod score;

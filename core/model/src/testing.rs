@@ -1,7 +1,8 @@
 //! Models and batches for this crate's tests.
 
 use crate::rng::CounterRng;
-use crate::{IGNORE_INDEX, Model, ModelConfig, SequenceBatch};
+use crate::{IGNORE_INDEX, LoraAdapter, LoraConfig, Model, ModelConfig, SequenceBatch};
+use std::sync::Arc;
 
 /// Two layers with everything that a decoder can have: grouped heads of a width of their own, biases
 /// everywhere, Llama 3's RoPE, a sliding window in the second layer.
@@ -49,4 +50,20 @@ pub(crate) fn random_batch(vocab_size: usize, lengths: &[usize], seed: u64) -> S
         offsets.push(offsets[offsets.len() - 1] + length as u32);
     }
     SequenceBatch { input_ids, labels, offsets }
+}
+
+/// Random token ids.
+pub(crate) fn random_ids(vocab_size: usize, n: usize, seed: u64) -> Vec<u32> {
+    let rng = CounterRng::new(seed, 78);
+    (0..n as u64).map(|i| rng.below_at(i, vocab_size as u64) as u32).collect()
+}
+
+/// An adapter whose B is not zero, so that it changes the model.
+pub(crate) fn random_adapter(model: &Model, config: &LoraConfig, seed: u64) -> LoraAdapter {
+    let mut adapter = LoraAdapter::init(model, config, seed).unwrap();
+    for (tensor, stream) in Arc::make_mut(&mut adapter.weights).tensors.iter_mut().zip(0..) {
+        let rng = CounterRng::new(seed, stream);
+        (0..).zip(&mut tensor.values).for_each(|(i, x)| *x = (0.2 * rng.normal_at(i)) as f32);
+    }
+    adapter
 }

@@ -171,7 +171,11 @@ fn refuse_unsupported(json: &Map<String, Value>) -> Result<()> {
     let unset_keys = [
         "alpha_pattern",
         "alora_invocation_tokens",
-        "corda_config",
+        "arrow_config",
+        "kasa_config",
+        "monteclora_config",
+        "use_bdlora",
+        "velora_config",
         "exclude_modules",
         "fan_in_fan_out",
         "layer_replication",
