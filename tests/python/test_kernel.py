@@ -68,9 +68,9 @@ def tearDownModule():
 class Kernel:
     """One running kernel and a client of it."""
 
-    def __init__(self):
+    def __init__(self, env=None):
         self.manager = KernelManager(kernel_name="luthier")
-        self.manager.start_kernel(cwd=str(PLACE.project), env=PLACE.env)
+        self.manager.start_kernel(cwd=str(PLACE.project), env=env or PLACE.env)
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=20)
@@ -218,7 +218,8 @@ class CellTest(unittest.TestCase):
         self.assertEqual((reply["matches"], reply["cursor_start"]), (["learning_rate"], 21))
         reply = client.inspect("%finetune", reply=True, timeout=5)["content"]
         self.assertTrue(reply["found"])
-        reply = client.is_complete("%%finetune x\nmodel = [", reply=True, timeout=5)["content"]
+        client.is_complete("%%finetune x\nmodel = [")
+        reply = client.get_shell_msg(timeout=5)["content"]
         self.assertEqual(reply["status"], "incomplete")
 
     def test_history_knows_the_inputs(self):
@@ -298,6 +299,128 @@ class EndTest(unittest.TestCase):
             kernel.close()
 
 
+FINETUNE = "%%finetune x\nmodel = \"pico\"\ndata = \"d\"\n[train]\nepochs = 2\n"
+
+
+class EngineTest(unittest.TestCase):
+    """What cells show of an engine that works, stops, fails and dies. See scripted_engine.py."""
+
+    def setUp(self):
+        self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="luthier-run-"))
+        engine = pathlib.Path(__file__).with_name("scripted_engine.py")
+        self.env = dict(PLACE.env, LUTHIER_RUNTIME_DIR=str(self.runtime), LUTHIER_ENGINE=str(engine))
+        self.kernel = Kernel(self.env)
+
+    def tearDown(self):
+        self.kernel.close()
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def heard(self):
+        path = self.runtime / "heard.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def wait_until_heard(self, kind, timeout=10):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if any(message["kind"] == kind for message in self.heard()):
+                return
+            time.sleep(0.02)
+        self.fail(f"the engine never heard {kind}: {self.heard()}")
+
+    def wait_for_training(self, msg_id):
+        """Until the first step is displayed."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            message = self.kernel.client.get_iopub_msg(timeout=5)
+            text = message["content"].get("data", {}).get("text/plain", "")
+            if message["parent_header"].get("msg_id") == msg_id and "step " in text:
+                return
+        self.fail("no step was displayed")
+
+    def test_training_updates_one_line_and_one_chart_in_place(self):
+        reply, messages = self.kernel.run(FINETUNE)
+        self.assertEqual(reply["status"], "ok")
+        shown = [m for m in messages if m["msg_type"] == "display_data"]
+        updated = [m for m in messages if m["msg_type"] == "update_display_data"]
+        line, chart, report = shown
+        ids = [m["content"]["transient"].get("display_id") for m in shown]
+        self.assertEqual(len(set(ids)), 3)
+        self.assertIsNone(ids[2])
+        self.assertIn("image/png", chart["content"]["data"])
+        self.assertIn("application/vnd.vegalite.v5+json", chart["content"]["data"])
+        self.assertIn("x is trained", report["content"]["data"]["text/plain"])
+        by_id = {i: [m["content"]["data"]["text/plain"] for m in updated if m["content"]["transient"]["display_id"] == i] for i in ids[:2]}
+        self.assertLessEqual(len(by_id[ids[0]]), 30, "at most five updates a second")
+        self.assertIn("step 100/100", by_id[ids[0]][-1])
+        self.assertIn("done after", by_id[ids[0]][-1])
+
+    def test_an_interrupt_pauses_the_run_and_the_kernel_goes_on(self):
+        msg_id = self.kernel.client.execute(FINETUNE)
+        self.wait_for_training(msg_id)
+        started = time.monotonic()
+        self.kernel.manager.interrupt_kernel()
+        reply = self.kernel.client.get_shell_msg(timeout=5)["content"]
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertEqual((reply["status"], reply["ename"]), ("error", "Interrupted"))
+        self.assertIn("checkpoint", reply["evalue"])
+        self.assertIn("%resume run-1", "\n".join(reply["traceback"]))
+        self.assertEqual(self.kernel.run("%datasets")[0]["status"], "ok")
+        self.assertEqual([m["kind"] for m in self.heard() if m["kind"] != "request"], ["cancel", "paused"])
+
+    def test_a_restart_leaves_the_run_to_the_engine(self):
+        msg_id = self.kernel.client.execute(FINETUNE)
+        self.wait_for_training(msg_id)
+        self.kernel.manager.restart_kernel()  # interrupts first, as every client does
+        self.kernel.client.wait_for_ready(timeout=20)
+        self.wait_until_heard("finished")
+        kinds = [m["kind"] for m in self.heard()]
+        self.assertIn("detach", kinds)
+        self.assertNotIn("paused", kinds)
+
+    def test_a_restart_after_an_interrupt_takes_the_pause_back(self):
+        msg_id = self.kernel.client.execute(FINETUNE)
+        self.wait_for_training(msg_id)
+        self.kernel.manager.interrupt_kernel()
+        time.sleep(0.16)  # the cancel is on its way, the run not yet paused
+        self.kernel.client.shutdown(restart=True)
+        self.wait_until_heard("finished")
+        self.assertEqual(self.heard()[-1]["kind"], "finished")
+
+    def test_a_shutdown_without_an_interrupt_pauses_the_run(self):
+        msg_id = self.kernel.client.execute(FINETUNE)
+        self.wait_for_training(msg_id)
+        self.kernel.client.shutdown()
+        self.wait_until_heard("paused")
+        self.assertNotIn("finished", [m["kind"] for m in self.heard()])
+
+    def test_a_dying_engine_is_told_and_replaced(self):
+        reply, messages = self.kernel.run(FINETUNE.replace("pico", "die"))
+        self.assertEqual((reply["status"], reply["ename"]), ("error", "EngineLost"))
+        traceback = "\n".join(reply["traceback"])
+        self.assertIn("run-1", traceback)
+        self.assertIn("%resume run-1", traceback)
+        last_line = [m for m in messages if m["msg_type"] == "update_display_data"]
+        self.assertTrue(any("failed after" in m["content"]["data"]["text/plain"] for m in last_line))
+        self.assertEqual(self.kernel.run("%resume run-1")[0]["status"], "ok")
+
+    def test_a_failure_of_the_engine_points_at_the_key(self):
+        reply, _ = self.kernel.run(FINETUNE.replace("pico", "bad-epochs"))
+        self.assertEqual(reply["ename"], "InvalidRequest")
+        self.assertIn("line 5, column 10", "\n".join(reply["traceback"]))
+
+    def test_questions_are_answered_while_a_cell_runs(self):
+        msg_id = self.kernel.client.execute(FINETUNE)
+        self.wait_for_training(msg_id)
+        started = time.monotonic()
+        reply = self.kernel.client.complete("%%fine", reply=True, timeout=5)["content"]
+        self.assertEqual(reply["matches"], ["finetune"])
+        self.assertTrue(self.kernel.client.inspect("%finetune", reply=True, timeout=5)["content"]["found"])
+        self.assertEqual(self.kernel.client.kernel_info(reply=True, timeout=5)["content"]["status"], "ok")
+        self.assertLess(time.monotonic() - started, 2)
+        self.kernel.manager.interrupt_kernel()
+        self.assertEqual(self.kernel.client.get_shell_msg(timeout=5)["content"]["ename"], "Interrupted")
+
+
 class CommandLineTest(unittest.TestCase):
     def luthier(self, *arguments):
         return subprocess.run(
@@ -318,6 +441,35 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("bad.toml, line 4, column 1", done.stderr)
         self.assertIn("did you mean `epochs`", done.stderr)
+
+    def test_finetune_prints_one_json_object(self):
+        runtime = tempfile.mkdtemp(prefix="luthier-run-")
+        engine = pathlib.Path(__file__).with_name("scripted_engine.py")
+        (PLACE.project / "x.toml").write_text('model = "pico"\ndata = "d"\n')
+        env = dict(PLACE.env, LUTHIER_RUNTIME_DIR=runtime, LUTHIER_ENGINE=str(engine))
+        done = subprocess.run(
+            [program(), "finetune", "x.toml", "--json"], capture_output=True, text=True, timeout=60, env=env, cwd=PLACE.project
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(set(json.loads(done.stdout)), {"run", "adapter_dir", "steps", "final_loss", "seconds"})
+        self.assertIn("step 100/100", done.stderr)
+        heard = json.loads(pathlib.Path(runtime, "heard.jsonl").read_text().splitlines()[0])
+        self.assertEqual(heard["request"]["name"], "x")
+
+    def test_ctrl_c_pauses_the_run_and_exits_with_1(self):
+        runtime = tempfile.mkdtemp(prefix="luthier-run-")
+        engine = pathlib.Path(__file__).with_name("scripted_engine.py")
+        (PLACE.project / "y.toml").write_text('model = "pico"\ndata = "d"\n')
+        env = dict(PLACE.env, LUTHIER_RUNTIME_DIR=runtime, LUTHIER_ENGINE=str(engine))
+        process = subprocess.Popen(
+            [program(), "finetune", "y.toml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=PLACE.project
+        )
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, out), (1, ""))
+        self.assertIn("paused at step", err)
+        self.assertIn("luthier resume run-1", err)
 
     def test_help_goes_to_standard_output(self):
         for arguments in (["--help"], ["help"], ["finetune", "--help"], ["help", "finetune"], ["--version"]):

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 
 use serde_json::{Map, Value, json};
@@ -18,6 +19,10 @@ use crate::{
     session::{CellError, Session},
     wire::{Codec, Message},
 };
+
+/// Before a failed cell's reply is sent, requests that were sent along with it ("run all") have this
+/// long to arrive. What arrives later was sent by somebody who knows of the failure, and runs.
+const QUEUE_GRACE: Duration = Duration::from_millis(30);
 
 /// What the executor thread needs.
 pub(crate) struct Context {
@@ -98,12 +103,13 @@ impl Executor {
         if let Err(error) = &outcome {
             iopub.send(&request.header, "error", error_content(error));
         }
-        self.finish(request, reply_content(request, &outcome, self.execution_count));
+        let mut aborted = Vec::new();
         if outcome.is_err() && request.flag("stop_on_error", true) {
-            while let Ok(queued) = queued.try_recv() {
-                self.abort(&queued);
-            }
+            std::thread::sleep(QUEUE_GRACE);
+            aborted.extend(queued.try_iter());
         }
+        self.finish(request, reply_content(request, &outcome, self.execution_count));
+        aborted.iter().for_each(|queued| self.abort(queued));
     }
 
     /// Run the cell; a fault of ours becomes its error and the next cell works.
