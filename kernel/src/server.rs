@@ -9,7 +9,7 @@
 //! Nothing heavier than sockets exists before the first `kernel_info_reply`: the engine, the
 //! compiler and the project are touched by cells only.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jupyter_zmq_client::{
     ConnectionInfo, create_kernel_control_connection, create_kernel_heartbeat_connection,
@@ -76,7 +76,7 @@ async fn run(connection: ConnectionInfo) -> Result<(), Error> {
     let codec = Codec::new(&connection.key, &session_id);
     let (shell_out, shell_in) = shell.socket.split();
     let (control_out, control_in) = control.socket.split();
-    let session = Arc::new(Session::new(std::env::current_dir().unwrap_or_default()));
+    let session = Arc::new(Session::new(std::env::current_dir().unwrap_or_default(), rust_warm_up()));
     let iopub = IoPub::spawn(iopub.socket, codec.clone());
     let shell_replies = reply_queue(shell_out, codec.clone());
     let shared = Arc::new(Shared {
@@ -101,6 +101,15 @@ async fn run(connection: ConnectionInfo) -> Result<(), Error> {
     Ok(())
 }
 
+/// The compiler for Rust cells starts in the background this long after the first cell, so that the
+/// first Rust cell finds it there. `LUTHIER_RUST_WARM_UP_S` says otherwise; `never` waits for a Rust cell.
+fn rust_warm_up() -> Option<Duration> {
+    match std::env::var("LUTHIER_RUST_WARM_UP_S") {
+        Ok(seconds) => seconds.parse().ok().map(Duration::from_secs),
+        Err(_) => Some(Duration::from_secs(2)),
+    }
+}
+
 /// Incoming messages of a ROUTER socket; unreadable ones are reported on standard error and dropped.
 fn receive(mut socket: RouterRecvHalf, codec: Codec) -> mpsc::UnboundedReceiver<Message> {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -114,7 +123,7 @@ fn receive(mut socket: RouterRecvHalf, codec: Codec) -> mpsc::UnboundedReceiver<
                 }
                 Ok(Err(error)) => eprintln!("luthier: {error}"),
                 // A peer went away in the middle of a frame; others may still speak.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     });
@@ -147,7 +156,7 @@ async fn answer_heartbeats(mut socket: zeromq::RepSocket) {
     loop {
         match socket.recv().await {
             Ok(beat) => drop(socket.send(beat).await),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

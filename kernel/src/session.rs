@@ -32,9 +32,6 @@ const RESTART_WINDOW: Duration = Duration::from_secs(5);
 /// How long ending waits for the running cell. Clients kill the process 2.5 s after asking.
 const END_PATIENCE: Duration = Duration::from_millis(1800);
 
-/// The compiler is prepared in the background when a notebook has been open this long.
-const RUST_WARM_UP: Duration = Duration::from_secs(2);
-
 /// Why a cell failed, as Jupyter reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellError {
@@ -77,6 +74,7 @@ fn colored(lines: Vec<String>) -> Vec<String> {
 pub struct Session {
     engine: Engine,
     rust: OnceLock<RustCells>,
+    rust_warm_up: Option<Duration>,
     cancel: Arc<AtomicBool>,
     running: Mutex<Running>,
     /// Counts cells, so that a late cancel does not hit the next one.
@@ -93,11 +91,13 @@ enum Running {
 }
 
 impl Session {
-    /// A session for the project at or above `dir`. Starts nothing.
-    pub fn new(dir: PathBuf) -> Self {
+    /// A session for the project at or above `dir`. Starts nothing. `rust_warm_up`: how long after
+    /// the first cell the compiler is prepared in the background; `None` leaves it to a Rust cell.
+    pub fn new(dir: PathBuf, rust_warm_up: Option<Duration>) -> Self {
         Session {
             engine: Engine::new(luthier_protocol::paths::project_root(&dir)),
             rust: OnceLock::new(),
+            rust_warm_up,
             cancel: Arc::default(),
             running: Mutex::new(Running::Nothing),
             cell: AtomicU64::new(0),
@@ -117,6 +117,9 @@ impl Session {
         self.cell.fetch_add(1, Ordering::SeqCst);
         self.cancel.store(false, Ordering::SeqCst);
         self.set_running(kind);
+        if self.rust_warm_up.is_some() {
+            self.rust();
+        }
         let _clear = OnDrop(|| self.set_running(Running::Nothing));
         match parsed {
             Cell::Empty => Ok(()),
@@ -166,7 +169,7 @@ impl Session {
                 project_dir: self.engine.project_dir().to_owned(),
                 runtime_dir: None,
                 prelude_dir: None,
-                warm_up_after: Some(RUST_WARM_UP),
+                warm_up_after: self.rust_warm_up,
             })
         })
     }

@@ -44,9 +44,10 @@ class Place:
             JUPYTER_PATH=str(self.dir / "share" / "jupyter"),
             LUTHIER_RUNTIME_DIR=str(self.dir / "run"),
             LUTHIER_IDLE_S="30",
+            LUTHIER_RUST_WARM_UP_S="never",  # nothing here runs Rust cells
             XDG_CACHE_HOME=str(self.dir / "cache"),
         )
-        os.environ.update({k: self.env[k] for k in ("JUPYTER_PATH", "LUTHIER_RUNTIME_DIR", "LUTHIER_IDLE_S")})
+        os.environ.update({k: self.env[k] for k in ("JUPYTER_PATH", "LUTHIER_RUNTIME_DIR", "LUTHIER_IDLE_S", "LUTHIER_RUST_WARM_UP_S")})
         subprocess.run([program(), "install", "--prefix", str(self.dir)], check=True, env=self.env, stdout=subprocess.DEVNULL)
 
     def remove(self):

@@ -32,8 +32,10 @@ pub(super) fn facts(title: &str, rows: impl IntoIterator<Item = (&'static str, S
             )
         })
         .collect();
-    MimeBundle::text(plain)
-        .html(format!("{}<table style=\"margin:.2em 0\"><tbody>{cells}</tbody></table>", html::title(title)))
+    MimeBundle::text(plain).html(format!(
+        "{}<table style=\"margin:.2em 0;color:inherit\"><tbody>{cells}</tbody></table>",
+        html::title(title)
+    ))
 }
 
 /// `%device`.

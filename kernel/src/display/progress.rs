@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 use luthier_protocol::{Event, StepEvent};
 
 use super::{MimeBundle, chart, html, number, text};
-use crate::screen::Screen;
+use crate::screen::{Screen, Stream};
 
 const LINE_INTERVAL: Duration = Duration::from_millis(200);
 const CHART_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Nothing is shown for requests that answer within this time.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Of a text that is being generated, this much is shown while it grows.
+const TAIL_CHARACTERS: usize = 60;
 
 /// Turns events into displays.
 pub struct Progress {
@@ -25,6 +28,8 @@ pub struct Progress {
     chart: Option<Shown>,
     stage: Option<Stage>,
     run: Option<Run>,
+    /// The end of the text generated so far.
+    tail: String,
 }
 
 struct Shown {
@@ -50,7 +55,15 @@ struct Run {
 impl Progress {
     /// Progress of one request; `title` as `finetune shop-sql`.
     pub fn new(title: impl Into<String>, now: Instant) -> Self {
-        Progress { title: title.into(), started: now, line: None, chart: None, stage: None, run: None }
+        Progress {
+            title: title.into(),
+            started: now,
+            line: None,
+            chart: None,
+            stage: None,
+            run: None,
+            tail: String::new(),
+        }
     }
 
     /// Take note of an event, and show what is due.
@@ -58,7 +71,7 @@ impl Progress {
         match event {
             Event::RunStarted { run, total_steps, resumed_from, .. } => {
                 if let Some(step) = resumed_from {
-                    screen.text(crate::screen::Stream::Stderr, &format!("run {run} goes on from step {step}\n"));
+                    screen.text(Stream::Stdout, &format!("run {run} goes on from step {step}\n"));
                 }
                 self.stage = None;
                 self.run = Some(Run {
@@ -70,10 +83,11 @@ impl Progress {
                 });
             }
             Event::Step(step) => self.step(step),
-            Event::Checkpoint { .. } | Event::Text { .. } => return,
+            Event::Text { text } => self.generated(text),
+            Event::Checkpoint { .. } => return,
             Event::Progress { stage, done, total } => self.stage(stage, *done, *total, now),
             Event::Warning { message } => {
-                screen.text(crate::screen::Stream::Stderr, &format!("warning: {}\n", text::clean(message)));
+                screen.text(Stream::Stderr, &format!("warning: {}\n", text::clean(message)));
                 return;
             }
         }
@@ -105,6 +119,13 @@ impl Progress {
         run.losses.push((step.global_step, step.loss));
         run.last = Some(step.clone());
         self.stage = None;
+    }
+
+    fn generated(&mut self, text: &str) {
+        self.tail.push_str(text);
+        if let Some((cut, _)) = self.tail.char_indices().rev().nth(TAIL_CHARACTERS) {
+            self.tail.drain(..cut);
+        }
     }
 
     fn stage(&mut self, name: &str, done: u64, total: Option<u64>, now: Instant) {
@@ -143,7 +164,8 @@ impl Progress {
         let (done, total, details) = match (&self.stage, &self.run) {
             (None, Some(run)) => run.state(),
             (Some(stage), _) => stage.state(now),
-            (None, None) => (0, None, Vec::new()),
+            (None, None) if self.tail.is_empty() || ending.is_some() => (0, None, Vec::new()),
+            (None, None) => (0, None, vec![format!("…{}", text::one_line(&self.tail))]),
         };
         let mut parts = vec![self.title.clone()];
         parts.extend(details);

@@ -84,7 +84,7 @@ impl Table {
 
     /// A `<table>`; notebooks bring their own style for it.
     pub fn to_html(&self) -> String {
-        let mut out = String::from("<table style=\"margin:.2em 0\"><thead><tr>");
+        let mut out = String::from("<table style=\"margin:.2em 0;color:inherit\"><thead><tr>");
         for (name, align) in &self.columns {
             out.push_str(&format!("<th style=\"text-align:{}\">{}</th>", side(*align), html::escape(name)));
         }

@@ -94,3 +94,19 @@ fn warnings_and_resumption_are_told_at_once() {
     progress.on_event(&Event::Warning { message: "3 rows\u{1b}[2J dropped".into() }, start, &mut recorder);
     assert_eq!(recorder.text, "run r1 goes on from step 4\nwarning: 3 rows dropped\n");
 }
+
+#[test]
+fn text_that_grows_is_shown_by_its_end() {
+    let (mut recorder, start) = (Recorder::default(), Instant::now());
+    let mut progress = Progress::new("ask pico", start);
+    for n in 0..200u64 {
+        progress.on_event(
+            &Event::Text { text: format!("word{n}\n") },
+            start + Duration::from_millis(10 * n),
+            &mut recorder,
+        );
+    }
+    let last = &recorder.updated.last().unwrap().1;
+    assert!(last.starts_with("ask pico · …") && last.contains("word18"), "{last}");
+    assert!(last.chars().count() < 100, "{last}");
+}
