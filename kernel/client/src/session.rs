@@ -25,6 +25,12 @@ pub fn request_with(request: Request, on_event: &mut dyn FnMut(Event)) -> Result
     Ok(answer?)
 }
 
+/// Use a connection that was made elsewhere (over `ssh` to `luthier-engine --stdio`, say) for requests
+/// about its project, instead of the engine of this machine.
+pub fn adopt(connection: Connection) {
+    give_back(connection);
+}
+
 /// A connection for the project of the working directory.
 pub(crate) fn take() -> Result<Connection, Failure> {
     let options = ConnectOptions::from_env(".");
