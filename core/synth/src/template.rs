@@ -1,5 +1,5 @@
 //! What a task template can do for a dataset. A plugin implements it; the engine wires the same
-//! object into [`luthier_data::PromptRenderer`] and [`luthier_data::AnswerExtractor`].
+//! object into `luthier_data::PromptRenderer` and `luthier_data::AnswerExtractor`.
 
 use arrow_array::RecordBatch;
 

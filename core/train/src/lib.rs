@@ -1,5 +1,5 @@
 //! Training: from token sequences and a model with gradients to a trained model, with nothing
-//! lost on the way. [`fit`](fit::fit) is the loop; everything else is one concept per module.
+//! lost on the way. [`fit()`] is the loop; everything else is one concept per module.
 //!
 //! Per optimizer step `t` (from 0), over all target tokens of all its micro-batches:
 //!

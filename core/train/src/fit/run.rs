@@ -11,7 +11,7 @@ use crate::audit::GradientAudit;
 use crate::checkpoint::{Checkpoint, CheckpointDir, Cursor, Identity};
 use crate::gradients::{self, clipping_factor, global_norm, squared_norm};
 use crate::trainable::Trainable;
-use crate::{Error, ExampleSource, Result, source};
+use crate::{Error, ExampleSource, Result, TrainConfig, source};
 
 /// A run between two steps.
 pub(super) struct Run<'a> {
@@ -195,6 +195,10 @@ impl<'a> Run<'a> {
             "the run was too short: no gradient has reached {n} of {n_tensors} tensors (first: {})",
             unreached[0]
         ))
+    }
+
+    pub(super) fn config(&self) -> &TrainConfig {
+        &self.identity.config
     }
 
     pub(super) fn global_step(&self) -> u64 {
