@@ -19,21 +19,27 @@ pub struct Scores(pub Evaluation);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Which arm answered.
-    #[serde(default, alias = "model")]
+    #[serde(default)]
     pub arm: String,
     /// Part of the split, if it has parts.
     #[serde(default)]
     pub part: String,
     /// What was asked: the dataset's prompt column.
-    #[serde(default, alias = "question")]
+    #[serde(default)]
     pub prompt: String,
     /// What the dataset says.
-    #[serde(default, alias = "target", alias = "gold")]
+    #[serde(default)]
     pub reference: String,
     /// What the model says, after the task template has taken it out of the completion.
-    #[serde(default, alias = "answer")]
+    #[serde(default)]
     pub prediction: String,
-    /// The row's other columns.
+    /// The whole text that the model generated.
+    #[serde(default)]
+    pub completion: String,
+    /// Why there is no prediction, if there is none.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The row's other columns, as the dataset names them (its own `question`, say).
     #[serde(flatten)]
     pub columns: serde_json::Map<String, serde_json::Value>,
 }

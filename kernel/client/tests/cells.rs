@@ -117,7 +117,7 @@ fn answer(request: Request, event: &mut dyn FnMut(Event)) -> Result<Response, Fa
             let path = temp_file("predictions");
             let line = |prediction: &str| {
                 format!(
-                    "{{\"arm\":\"pico\",\"prompt\":\"p\",\"reference\":\"a\",\"prediction\":\"{prediction}\",\"database\":\"shop\"}}\n"
+                    "{{\"arm\":\"pico\",\"prompt\":\"p\",\"reference\":\"a\",\"prediction\":\"{prediction}\",\"completion\":\"{prediction};\",\"question\":\"q\",\"database\":\"shop\"}}\n"
                 )
             };
             std::fs::write(&path, [line("a"), line("b"), line("bad")].concat()).unwrap();
@@ -285,7 +285,7 @@ fn a_run_is_watched_step_by_step_and_its_adapter_scored() {
 fn a_closure_scores_row_by_row_and_an_error_is_no_zero() {
     with_engine(|| {
         let scores = load("pico").unwrap().evaluate_with(&dataset("shop").unwrap(), "same", |row| {
-            assert_eq!(row.column("database"), "shop");
+            assert_eq!((row.prompt.as_str(), row.column("question"), row.column("database")), ("p", "q", "shop"));
             match row.prediction.as_str() {
                 "bad" => None,
                 prediction => Some(if prediction == row.reference { 1.0 } else { 0.0 }),
