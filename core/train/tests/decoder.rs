@@ -70,13 +70,14 @@ fn bits(trainable: &TrainableModel) -> Vec<u32> {
     (0..n).flat_map(|index| trainable.values(index).iter().map(|value| value.to_bits())).collect()
 }
 
-fn assert_resumes(fresh: impl Fn() -> TrainableModel) {
+/// `falls_by`: nats that the loss must fall by, so that something was learned at all.
+fn assert_resumes(fresh: impl Fn() -> TrainableModel, falls_by: f64) {
     let whole = tempfile::tempdir().unwrap();
     let mut expected = fresh();
     let expected_report = run(&mut expected, &config(), whole.path(), None);
     assert_eq!(expected_report.outcome, FitOutcome::Finished);
     let (first, last) = (expected_report.losses[0], expected_report.losses[23]);
-    assert!(last < first - 0.3, "the loss went from {first} to {last}");
+    assert!(last < first - falls_by, "the loss went from {first} to {last}");
 
     let parts = tempfile::tempdir().unwrap();
     let paused = run(&mut fresh(), &config(), parts.path(), Some(8));
@@ -90,12 +91,13 @@ fn assert_resumes(fresh: impl Fn() -> TrainableModel) {
 
 #[test]
 fn full_training_resumes_bit_for_bit() {
-    assert_resumes(full);
+    assert_resumes(full, 0.3);
 }
 
 #[test]
 fn lora_with_dropout_resumes_bit_for_bit() {
-    assert_resumes(|| lora(0.1));
+    // Its head is frozen and random: adapters alone get less far.
+    assert_resumes(|| lora(0.1), 0.1);
 }
 
 #[test]

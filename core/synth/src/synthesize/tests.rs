@@ -74,7 +74,7 @@ impl TaskTemplate for Numbers {
 
     fn validate(&mut self, rows: &RecordBatch) -> Result<Vec<Verdict>> {
         let verdict = |&n: &i64| {
-            let keep = self.rejected_every == 0 || n as u64 % self.rejected_every != 0;
+            let keep = self.rejected_every == 0 || !(n as u64).is_multiple_of(self.rejected_every);
             Verdict { keep, code: "divisible".into(), message: String::new() }
         };
         let mut verdicts: Vec<Verdict> = values(rows).iter().map(verdict).collect();

@@ -53,13 +53,13 @@ fn what_is_saved_is_loaded() {
 #[test]
 fn the_newest_two_are_kept_and_foreign_files_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    fs::create_dir(dir.path().join("notes")).unwrap();
     let checkpoints = CheckpointDir::open(dir.path()).unwrap();
     for step in [1, 2, 1_000_000, 1_000_001] {
         checkpoints.save(&checkpoint(step.min(9)).at(step)).unwrap();
     }
     assert_eq!(checkpoints.steps().unwrap(), [1_000_000, 1_000_001]);
-    assert!(dir.path().join("notes.txt").exists());
+    assert!(dir.path().join("notes").exists());
 }
 
 impl Checkpoint<'static> {

@@ -27,10 +27,11 @@ fn tokens_and_labels_must_be_as_many() {
 
 #[test]
 fn the_fingerprint_is_of_content_and_order() {
-    let print = |data: &[(&[u32], &[i32])]| {
+    type Columns<'a> = (&'a [u32], &'a [i32]);
+    let print = |data: &[Columns<'_>]| {
         survey(&data.iter().map(|(ids, labels)| example(ids, labels)).collect::<Vec<_>>()).unwrap().fingerprint
     };
-    let (a, b): ((&[u32], &[i32]), (&[u32], &[i32])) = ((&[1, 2], &[-100, 2]), (&[3, 4], &[-100, 4]));
+    let (a, b): (Columns<'_>, Columns<'_>) = ((&[1, 2], &[-100, 2]), (&[3, 4], &[-100, 4]));
     assert_eq!(print(&[a, b]), print(&[a, b]));
     assert_ne!(print(&[a, b]), print(&[b, a]));
     assert_ne!(print(&[a, b]), print(&[a, (&[3, 4], &[3, 4])]));
