@@ -27,8 +27,8 @@ pub(super) fn complete(
 
 /// The `[table]` that a text ends in; empty above the first.
 pub(super) fn section(text: &str) -> String {
-    let headers = text.lines().filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
-    headers.last().map(|header| header.trim_matches('[').trim().to_owned()).unwrap_or_default()
+    let header = text.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.split(']').next());
+    header.map(|header| header.trim_matches('[').trim().to_owned()).unwrap_or_default()
 }
 
 fn tables(command: &'static Command) -> Vec<String> {

@@ -41,7 +41,7 @@ fn body_and_arguments_become_one_set_of_values() {
         serde_json::Value::Object(invocation.values),
         json!({
             "name": "shop-sql", "model": "pico", "data": "shop",
-            "train": {"epochs": 2, "learning_rate": 1e-3},
+            "train": {"epochs": 2.0, "learning_rate": 1e-3},
         })
     );
 }

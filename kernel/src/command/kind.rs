@@ -98,6 +98,7 @@ impl Kind {
     pub fn parse(self, text: &str) -> Option<Value> {
         let value = match self {
             Kind::Text | Kind::OptionalText(_) | Kind::Choice(_) => json!(text),
+            Kind::Number if text.parse::<f64>().is_ok() => json!(text.parse::<f64>().ok()?),
             Kind::List if !text.starts_with('[') => json!([text]),
             Kind::Arm if !text.starts_with('{') => json!(text),
             Kind::Arms if !text.starts_with('[') => text.split(',').map(str::trim).collect(),

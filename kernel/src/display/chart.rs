@@ -142,8 +142,12 @@ impl Frame {
     fn around(points: &[(u64, f64)]) -> Self {
         let low = points.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
         let high = points.iter().map(|(_, loss)| *loss).fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) =
-            if low.is_finite() && high > low { (low, high) } else { (low.min(0.0).max(-1.0), high.max(1.0)) };
+        // No points at all, or a flat line, would leave nothing to divide by.
+        let (low, high) = match low.is_finite() {
+            false => (0.0, 1.0),
+            true if high > low => (low, high),
+            true => (low - 0.5, high + 0.5),
+        };
         let margin = (high - low) * 0.05;
         let first = points.first().map_or(0.0, |(step, _)| *step as f64);
         let last = points.last().map_or(1.0, |(step, _)| *step as f64);

@@ -8,6 +8,9 @@ use zeromq::{SocketRecv, SocketSend, XPubSocket};
 
 use crate::wire::{Codec, Message};
 
+/// Stream texts are merged up to this size.
+const MAX_STREAM_BYTES: usize = 64 << 10;
+
 enum Item {
     Message(Box<Message>),
     Flush(oneshot::Sender<()>),
@@ -49,22 +52,52 @@ impl IoPub {
 }
 
 async fn publish(mut socket: XPubSocket, codec: Codec, mut queue: mpsc::UnboundedReceiver<Item>) {
+    let mut next = None;
     loop {
         // Subscriptions first: a client that subscribed before a message was queued must get it.
-        tokio::select! {
+        let item = tokio::select! {
             biased;
-            event = socket.recv() => match event.as_ref().map(parse_subscription_message) {
-                Ok(Some(SubscriptionEvent::Subscribe(topic))) => welcome(&mut socket, &codec, topic).await,
-                Ok(_) => {}
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
-            },
-            item = queue.recv() => match item {
-                Some(Item::Message(message)) => drop(socket.send(codec.encode(&message)).await),
-                Some(Item::Flush(done)) => drop(done.send(())),
-                None => return,
-            },
+            event = socket.recv() => {
+                match event.as_ref().map(parse_subscription_message) {
+                    Ok(Some(SubscriptionEvent::Subscribe(topic))) => welcome(&mut socket, &codec, topic).await,
+                    Ok(_) => {}
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+                }
+                continue;
+            }
+            item = async { match next.take() { Some(item) => Some(item), None => queue.recv().await } } => item,
+        };
+        match item {
+            Some(Item::Message(mut message)) => {
+                next = merge_backlog(&mut message, &mut queue);
+                let _ = socket.send(codec.encode(&message)).await;
+            }
+            Some(Item::Flush(done)) => drop(done.send(())),
+            None => return,
         }
     }
+}
+
+/// Append stream texts that are waiting behind this one and belong to it: a cell that prints ten
+/// thousand lines sends a few messages. Returns the first item that does not belong.
+fn merge_backlog(message: &mut Message, queue: &mut mpsc::UnboundedReceiver<Item>) -> Option<Item> {
+    while message.msg_type() == "stream" && message.text("text").len() < MAX_STREAM_BYTES {
+        match queue.try_recv().ok()? {
+            Item::Message(later) if continues(message, &later) => {
+                if let Some(Value::String(text)) = message.content.get_mut("text") {
+                    text.push_str(later.text("text"));
+                }
+            }
+            other => return Some(other),
+        }
+    }
+    None
+}
+
+fn continues(message: &Message, later: &Message) -> bool {
+    later.msg_type() == "stream"
+        && later.text("name") == message.text("name")
+        && later.parent_header.get("msg_id") == message.parent_header.get("msg_id")
 }
 
 async fn welcome(socket: &mut XPubSocket, codec: &Codec, topic: String) {
@@ -73,3 +106,6 @@ async fn welcome(socket: &mut XPubSocket, codec: &Codec, topic: String) {
     message.identities = vec![bytes::Bytes::from(topic)];
     let _ = socket.send(codec.encode(&message)).await;
 }
+
+#[cfg(test)]
+mod tests;
