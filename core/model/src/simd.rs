@@ -102,7 +102,7 @@ fn exp_body<const FMA: bool>(x: f32) -> f32 {
     const HIGHEST: f32 = 88.3;
     /// Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let clamped = if x > LOWEST { x } else { LOWEST };
     let clamped = if clamped < HIGHEST { clamped } else { HIGHEST };

@@ -5,7 +5,7 @@ use crate::lora::{LoraAdapter, LoraConfig};
 use crate::testing::{random_batch, randomized, tiny_config};
 use crate::{Model, TrainableModel};
 
-const NEVER: AtomicBool = AtomicBool::new(false);
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Largest allowed |analytic - numeric| / (1e-3 + |numeric|). In f64 with a step of 1e-5 the
 /// truncation error of central differences is near 1e-10 times the third derivative.

@@ -6,7 +6,7 @@ use crate::decoder::Decoder;
 use crate::testing::{random_ids, randomized, tiny_config};
 use crate::{LoraConfig, SequenceBatch};
 
-const NEVER: AtomicBool = AtomicBool::new(false);
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn model() -> Model {
     let mut config = tiny_config();

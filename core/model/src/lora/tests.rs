@@ -21,7 +21,7 @@ fn edit_config(dir: &Path, key: &str, value: Value) {
     let path = dir.join("adapter_config.json");
     let mut json: Map<String, Value> = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     json.insert(key.to_owned(), value);
-    std::fs::write(path, Value::Object(json).to_string()).unwrap();
+    crate::io::write_atomic(&path, Value::Object(json).to_string().as_bytes()).unwrap();
 }
 
 #[test]

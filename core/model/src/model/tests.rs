@@ -67,10 +67,10 @@ fn shards_are_found_through_their_index() {
     let map: serde_json::Map<_, _> =
         first.iter().map(entry("a.safetensors")).chain(second.iter().map(entry("b.safetensors"))).collect();
     let index = dir.path().join("model.safetensors.index.json");
-    std::fs::write(&index, serde_json::json!({ "weight_map": map }).to_string()).unwrap();
+    write_atomic(&index, serde_json::json!({ "weight_map": map }).to_string().as_bytes()).unwrap();
     assert_eq!(Model::load(dir.path()).unwrap().fingerprint(), model.fingerprint());
 
-    std::fs::write(&index, r#"{"weight_map": {"x": "../a.safetensors"}}"#).unwrap();
+    write_atomic(&index, br#"{"weight_map": {"x": "../a.safetensors"}}"#).unwrap();
     assert!(matches!(Model::load(dir.path()), Err(Error::Json { .. })));
 }
 
@@ -82,14 +82,14 @@ fn damaged_files_are_named() {
     let mut huge = bytes.clone();
     huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     for damaged in [&bytes[..bytes.len() - 1], &bytes[..40], &bytes[..3], &[], &huge] {
-        std::fs::write(&weights, damaged).unwrap();
+        write_atomic(&weights, damaged).unwrap();
         let error = Model::load(dir.path()).unwrap_err();
         let is_named = error.to_string().contains("model.safetensors");
         assert!(matches!(error, Error::CorruptWeights { .. } | Error::Io { .. }) && is_named, "{error}");
     }
     std::fs::remove_file(&weights).unwrap();
     assert!(matches!(Model::load(dir.path()), Err(Error::NoWeights { .. })));
-    std::fs::write(dir.path().join("config.json"), "{").unwrap();
+    write_atomic(&dir.path().join("config.json"), b"{").unwrap();
     assert!(matches!(Model::load(dir.path()), Err(Error::Json { .. })));
     std::fs::remove_file(dir.path().join("config.json")).unwrap();
     assert!(matches!(Model::load(dir.path()), Err(Error::Io { .. })));

@@ -113,7 +113,6 @@ impl Attention<'_> {
     }
 
     /// `[dq, dk, dv]`, head-major; `dk` and `dv` have one head per *query* head, to be added by group.
-    #[expect(clippy::too_many_arguments, reason = "the operands of one equation")]
     pub(crate) fn backward<T: Real>(&self, d_o: &[T], q: &[T], k: &[T], v: &[T], o: &[T], lse: &[T]) -> [Vec<T>; 3] {
         let d = self.heads.head_dim;
         let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![T::ZERO; q.len()]);

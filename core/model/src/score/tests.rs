@@ -4,7 +4,7 @@ use super::*;
 use crate::TrainableModel;
 use crate::testing::{random_adapter, random_batch, randomized, tiny_config};
 
-const NEVER: AtomicBool = AtomicBool::new(false);
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn model() -> Model {
     let mut config = tiny_config();

@@ -7,8 +7,10 @@
 //! a batch of a thousand. (The `gemm` crate chooses its kernel by the shape, which is why generation
 //! and scoring do not use it.)
 
-use super::multiply_add;
-use crate::real::{LANES, sum_lanes};
+mod vector;
+
+use crate::real::LANES;
+use vector::{Lanes, Vector};
 
 /// `out[i * stride + j] = sum_k x[i, k] * w[j, k]` on the calling thread, for all rows of `x`
 /// (`[n, inner]`) and of `w` (`[columns, inner]`).
@@ -20,11 +22,11 @@ pub(crate) fn row_product(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], s
     {
         #[target_feature(enable = "avx512f,avx2,fma")]
         fn avx512(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
-            tiles::<true, 4, 4>(x, w, inner, out, stride);
+            tiles::<vector::Avx512, 4, 4>(x, w, inner, out, stride);
         }
         #[target_feature(enable = "avx2,fma")]
         fn avx2(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
-            tiles::<true, 2, 2>(x, w, inner, out, stride);
+            tiles::<vector::Avx2, 2, 2>(x, w, inner, out, stride);
         }
         if std::arch::is_x86_feature_detected!("avx512f") && super::has_avx2_fma() {
             // SAFETY: the processor has the features that `avx512` enables.
@@ -35,12 +37,13 @@ pub(crate) fn row_product(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], s
             return unsafe { avx2(x, w, inner, out, stride) };
         }
     }
-    tiles::<false, 1, 2>(x, w, inner, out, stride);
+    tiles::<Lanes, 1, 2>(x, w, inner, out, stride);
 }
 
-/// Covers the output with `M x N` tiles; edges run through narrower ones.
+/// Covers the output with `M x N` tiles; edges run through narrower ones. Only called where the
+/// processor has the features of `V`.
 #[inline(always)]
-fn tiles<const FMA: bool, const M: usize, const N: usize>(
+pub(crate) fn tiles<V: Vector, const M: usize, const N: usize>(
     x: &[f32],
     w: &[f32],
     inner: usize,
@@ -56,10 +59,10 @@ fn tiles<const FMA: bool, const M: usize, const N: usize>(
         while i < rows {
             let (x_tile, out) = (&x[i * inner..], &mut out[i * stride + j..]);
             match (i + M <= rows, wide) {
-                (true, true) => tile::<FMA, M, N>(x_tile, w_tile, inner, out, stride),
-                (true, false) => tile::<FMA, M, 1>(x_tile, w_tile, inner, out, stride),
-                (false, true) => tile::<FMA, 1, N>(x_tile, w_tile, inner, out, stride),
-                (false, false) => tile::<FMA, 1, 1>(x_tile, w_tile, inner, out, stride),
+                (true, true) => tile::<V, M, N>(x_tile, w_tile, inner, out, stride),
+                (true, false) => tile::<V, M, 1>(x_tile, w_tile, inner, out, stride),
+                (false, true) => tile::<V, 1, N>(x_tile, w_tile, inner, out, stride),
+                (false, false) => tile::<V, 1, 1>(x_tile, w_tile, inner, out, stride),
             }
             i += if i + M <= rows { M } else { 1 };
         }
@@ -69,35 +72,51 @@ fn tiles<const FMA: bool, const M: usize, const N: usize>(
 
 /// One tile of `M` rows of `x` and `N` rows of `w`.
 #[inline(always)]
-fn tile<const FMA: bool, const M: usize, const N: usize>(
-    x: &[f32],
-    w: &[f32],
-    inner: usize,
-    out: &mut [f32],
-    stride: usize,
-) {
-    let x: [Lanes; M] = std::array::from_fn(|m| x[m * inner..(m + 1) * inner].as_chunks());
-    let w: [Lanes; N] = std::array::from_fn(|n| w[n * inner..(n + 1) * inner].as_chunks());
-    let mut sums = [[[0.0f32; LANES]; N]; M];
-    for k in 0..inner / LANES {
+fn tile<V: Vector, const M: usize, const N: usize>(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
+    let x: [(&[[f32; LANES]], &[f32]); M] = std::array::from_fn(|m| x[m * inner..(m + 1) * inner].as_chunks());
+    let w: [(&[[f32; LANES]], &[f32]); N] = std::array::from_fn(|n| w[n * inner..(n + 1) * inner].as_chunks());
+    let whole = inner / LANES;
+    // Slices of known length, so that the loop below has no bounds checks.
+    let x_whole: [&[[f32; LANES]]; M] = std::array::from_fn(|m| &x[m].0[..whole]);
+    let w_whole: [&[[f32; LANES]]; N] = std::array::from_fn(|n| &w[n].0[..whole]);
+    let mut sums = [[V::zero(); N]; M];
+    for k in 0..whole {
+        let w: [V; N] = std::array::from_fn(|n| V::load(&w_whole[n][k]));
         for m in 0..M {
+            let x = V::load(&x_whole[m][k]);
             for n in 0..N {
-                let (x, w) = (&x[m].0[k], &w[n].0[k]);
-                for l in 0..LANES {
-                    sums[m][n][l] = multiply_add::<FMA>(x[l], w[l], sums[m][n][l]);
-                }
+                sums[m][n] = x.multiply_add(w[n], sums[m][n]);
+            }
+        }
+    }
+    if !inner.is_multiple_of(LANES) {
+        // Zeros beyond the end leave the partial sums as they are.
+        let w: [V; N] = std::array::from_fn(|n| V::load(&padded(w[n].1)));
+        for m in 0..M {
+            let x = V::load(&padded(x[m].1));
+            for n in 0..N {
+                sums[m][n] = x.multiply_add(w[n], sums[m][n]);
             }
         }
     }
     for m in 0..M {
         for n in 0..N {
-            for (l, (&x, &w)) in x[m].1.iter().zip(w[n].1).enumerate() {
-                sums[m][n][l] = multiply_add::<FMA>(x, w, sums[m][n][l]);
-            }
-            out[m * stride + n] = sum_lanes(sums[m][n]);
+            out[m * stride + n] = sums[m][n].sum();
         }
     }
 }
 
-/// A row as whole groups of lanes and the rest.
-type Lanes<'a> = (&'a [[f32; LANES]], &'a [f32]);
+#[inline(always)]
+fn padded(rest: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
+}
+
+/// For tests of one kind of vector.
+#[cfg(test)]
+#[cfg(target_arch = "x86_64")]
+pub(super) mod vectors {
+    pub(crate) use super::tiles;
+    pub(crate) use super::vector::{Avx2, Lanes};
+}

@@ -90,3 +90,19 @@ fn a_row_of_a_product_does_not_depend_on_the_others() {
         }
     }
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn tiles_of_every_kind_of_vector_agree() {
+    use super::row_product::vectors::{Avx2, Lanes, tiles};
+    let (inner, n) = (75, 9);
+    let (x, w) = (random(n * inner, 8), random(n * inner, 9));
+    let [mut detected, mut avx2, mut baseline] = [(); 3].map(|()| vec![0.0; n * n]);
+    row_product(&x, &w, inner, &mut detected, n);
+    tiles::<Lanes, 2, 4>(&x, &w, inner, &mut baseline, n);
+    assert_close(&detected, &widen(&baseline));
+    if has_avx2_fma() {
+        tiles::<Avx2, 3, 2>(&x, &w, inner, &mut avx2, n);
+        assert_eq!(detected, avx2);
+    }
+}
