@@ -1,5 +1,8 @@
 //! What an optimizer sees: a list of tensors, and their gradients for a batch.
 
+#[cfg(test)]
+mod tests;
+
 use crate::decoder::{Decoder, Gradients};
 use crate::weights::NamedTensor;
 use crate::{LoraAdapter, Model, Result, SequenceBatch};

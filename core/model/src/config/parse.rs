@@ -4,6 +4,12 @@ use super::{Architecture, ModelConfig, RopeConfig, RopeScaling};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
+/// More layers than any model has; a hostile file must not make us list billions of tensors.
+const MAX_LAYERS: usize = 4096;
+
+/// transformers' default for Mistral if the key is absent (`null` is none).
+const MISTRAL_SLIDING_WINDOW: usize = 4096;
+
 /// Typed access to an object's keys; an error names the key.
 struct Keys<'a> {
     object: &'a Map<String, Value>,
@@ -124,6 +130,10 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig> {
         return keys.invalid("head_dim", "an even number", &json!(head_dim));
     }
     let n_layers = keys.required("num_hidden_layers", keys.size("num_hidden_layers")?)?;
+    if n_layers > MAX_LAYERS {
+        let expected = format!("at most {MAX_LAYERS}");
+        return keys.invalid("num_hidden_layers", &expected, &json!(n_layers));
+    }
     let max_seq_len = keys.size("max_position_embeddings")?.unwrap_or(2048);
     let attention_bias = keys.flag("attention_bias")?;
     let is_qwen2 = architecture == Architecture::Qwen2;
@@ -246,6 +256,7 @@ fn rope(keys: &Keys, max_seq_len: usize) -> Result<RopeConfig> {
 fn sliding_window(keys: &Keys, architecture: Architecture, n_layers: usize) -> Result<Vec<Option<usize>>> {
     let window = match architecture {
         Architecture::Llama => None,
+        Architecture::Mistral if !keys.object.contains_key("sliding_window") => Some(MISTRAL_SLIDING_WINDOW),
         Architecture::Mistral => keys.size("sliding_window")?,
         Architecture::Qwen2 if keys.flag("use_sliding_window")? == Some(true) => keys.size("sliding_window")?,
         Architecture::Qwen2 => None,
@@ -292,7 +303,37 @@ pub(super) fn to_json(config: &ModelConfig) -> String {
         set("attention_bias", json!(config.qkv_bias));
         set("mlp_bias", json!(config.mlp_bias));
     }
+    for (key, ids) in [("bos_token_id", &config.bos_token_ids), ("eos_token_id", &config.eos_token_ids)] {
+        match ids.as_slice() {
+            [] => {}
+            [id] => set(key, json!(id)),
+            ids => set(key, json!(ids)),
+        }
+    }
+    // A file with rope_parameters keeps it: two sources of one value could contradict each other.
+    if !config.raw.contains_key("rope_parameters") {
+        set("rope_theta", json!(config.rope.theta));
+        if let Some(scaling) = rope_scaling_json(&config.rope.scaling) {
+            set("rope_scaling", scaling);
+        }
+    }
     let mut text = serde_json::to_string_pretty(&Value::Object(object)).unwrap_or_default();
     text.push('\n');
     text
+}
+
+fn rope_scaling_json(scaling: &RopeScaling) -> Option<Value> {
+    match *scaling {
+        RopeScaling::None => None,
+        RopeScaling::Linear { factor } => Some(json!({ "rope_type": "linear", "factor": factor })),
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+            Some(json!({
+                "rope_type": "llama3",
+                "factor": factor,
+                "low_freq_factor": low_freq_factor,
+                "high_freq_factor": high_freq_factor,
+                "original_max_position_embeddings": original_max_position_embeddings as u64,
+            }))
+        }
+    }
 }

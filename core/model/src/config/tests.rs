@@ -47,6 +47,11 @@ fn both_spellings_of_rope_are_read() {
 fn windows_follow_the_architecture() {
     let mistral = json!({"model_type": "mistral", "sliding_window": 7, "num_key_value_heads": 2});
     assert_eq!(with(mistral).unwrap().sliding_window, [Some(7); 3]);
+    let absent = json!({"model_type": "mistral", "num_key_value_heads": 2});
+    assert_eq!(with(absent.clone()).unwrap().sliding_window, [Some(4096); 3]);
+    let mut null = absent;
+    null["sliding_window"] = Value::Null;
+    assert_eq!(with(null).unwrap().sliding_window, [None; 3]);
     let qwen2 = |extra: Value| {
         let mut object = json!({"model_type": "qwen2", "sliding_window": 7, "max_window_layers": 1});
         object.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -84,6 +89,7 @@ fn contradictions_are_named() {
         (json!({"hidden_size": 30}), "hidden_size"),
         (json!({"head_dim": 7}), "head_dim"),
         (json!({"vocab_size": -4}), "vocab_size"),
+        (json!({"num_hidden_layers": 4_000_000_000u64}), "num_hidden_layers"),
         (json!({"num_hidden_layers": null}), "num_hidden_layers"),
         (json!({"rms_norm_eps": "x"}), "rms_norm_eps"),
         (json!({"eos_token_id": "x"}), "eos_token_id"),
@@ -108,4 +114,10 @@ fn saving_keeps_unknown_keys_and_reads_back_equal() {
     assert_eq!(again.eos_token_ids, [1, 2]);
     again.raw = config.raw.clone();
     assert_eq!(again, config);
+
+    let mut made = with(json!({"rope_theta": 5e5, "bos_token_id": 1})).unwrap();
+    made.raw.clear();
+    let mut again = ModelConfig::from_json(&made.to_json()).unwrap();
+    again.raw.clear();
+    assert_eq!(again, made);
 }

@@ -75,7 +75,9 @@ impl TensorFiles {
         for (path, mapped) in &self.files {
             let tensors = SafeTensors::deserialize(mapped)
                 .map_err(|e| Error::CorruptWeights { path: path.clone(), reason: e.to_string() })?;
-            for (name, view) in tensors.iter() {
+            // In the order of names, so that of several faults always the same one is reported.
+            let views: BTreeMap<&str, TensorView> = tensors.iter().collect();
+            for (name, view) in views {
                 match wanted.get(name) {
                     Some(&i) => found[i] = Some(convert(path, &specs[i], &view)?),
                     None if ignored(name) => {}
