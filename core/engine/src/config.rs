@@ -11,6 +11,8 @@ pub struct EngineConfig {
     /// `$XDG_CACHE_HOME/luthier`: files that may be deleted at any time. Without one, a temporary
     /// directory that ends with the process.
     pub cache_dir: Option<PathBuf>,
+    /// Where a directory that ends with the process can be made.
+    pub temp_dir: PathBuf,
     /// The Hugging Face hub's local cache (`$HF_HOME/hub`); only read.
     pub hub_cache: Option<PathBuf>,
     /// Worker threads, as the thread pool will have them.
@@ -22,6 +24,7 @@ impl Default for EngineConfig {
         EngineConfig {
             idle: Duration::from_secs(1800),
             cache_dir: None,
+            temp_dir: PathBuf::from("/tmp"),
             hub_cache: None,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }

@@ -71,7 +71,7 @@ fn import_file(context: Context<'_>, data: &str, path: &Path) -> Result<Dataset,
         // Another dataset has that name already: this file gets one that says where it lies.
         let place = crate::hash::parts([path.as_os_str().as_encoded_bytes()]);
         let stem = spec.name.take().unwrap_or_default();
-        spec.name = Some(format!("{stem}-{}", &crate::hash::short(&place)[..6]));
+        spec.name = Some(format!("{stem}-{}", crate::hash::short(&place)));
     }
     check_name("dataset", spec.name.as_deref().unwrap_or_default())?;
     spec.overwrite = true;

@@ -55,7 +55,7 @@ impl Engine {
             worker: Worker::start().map_err(|source| Error::io("start", here, source))?,
             calls: Mutex::default(),
             owner,
-            builtins: Builtins::new(config.cache_dir.as_deref())?,
+            builtins: Builtins::new(config.cache_dir.as_deref(), &config.temp_dir)?,
             loaded: LoadedModels::new(os::memory_bytes() / 2),
             plugins: Plugins::new(config.cache_dir.as_deref())?,
             live: LiveRuns::default(),

@@ -42,7 +42,10 @@ fn kind(error: &Error) -> FailureKind {
         Error::Train(error) => train_kind(error),
         Error::LanguageModel(luthier_lm::Error::Interrupted) => FailureKind::Interrupted,
         Error::LanguageModel(_) => FailureKind::Model,
-        Error::Synth(_) | Error::Eval(_) => FailureKind::Data,
+        Error::Synth(error) => synth_kind(error),
+        Error::Eval(error) => eval_kind(error),
+        Error::Plugin(luthier_plugin_host::Error::Interrupted { .. }) => FailureKind::Interrupted,
+        Error::Plugin(luthier_plugin_host::Error::InvalidConfig { .. }) => FailureKind::InvalidRequest,
         Error::Plugin(_) => FailureKind::Plugin,
         Error::At { source, .. } => kind(source),
     }
@@ -65,6 +68,25 @@ fn data_kind(error: &luthier_data::Error) -> FailureKind {
         Splits { .. } | UnknownFormat { .. } => FailureKind::InvalidRequest,
         Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FailureKind::NotFound,
         Io { .. } => FailureKind::Storage,
+        _ => FailureKind::Data,
+    }
+}
+
+fn synth_kind(error: &luthier_synth::Error) -> FailureKind {
+    use luthier_synth::Error::{
+        ColumnsChanged, DoesNotGenerate, Interrupted, NothingRequested, Template, WrongNumberOfRows,
+    };
+    match error {
+        Interrupted => FailureKind::Interrupted,
+        DoesNotGenerate { .. } | NothingRequested => FailureKind::InvalidRequest,
+        Template { .. } | WrongNumberOfRows { .. } | ColumnsChanged { .. } => FailureKind::Plugin,
+        _ => FailureKind::Data,
+    }
+}
+
+fn eval_kind(error: &luthier_eval::Error) -> FailureKind {
+    match error {
+        luthier_eval::Error::Metric { .. } | luthier_eval::Error::WrongNumberOfScores { .. } => FailureKind::Plugin,
         _ => FailureKind::Data,
     }
 }

@@ -118,11 +118,11 @@ impl LanguageModel for LocalModel<'_> {
     ) -> Result<Vec<Result<Completion, luthier_lm::Error>>, luthier_lm::Error> {
         let stop_ids = self.stop_ids();
         let prepared: Vec<_> = requests.iter().map(|request| self.input(request, &stop_ids)).collect();
-        let indices: Vec<usize> = (0..requests.len()).filter(|index| prepared[*index].is_ok()).collect();
         let inputs: Vec<_> = prepared.iter().filter_map(|input| input.as_ref().ok().cloned()).collect();
         let tokenizer = &self.opened.base.prompter.tokenizer;
-        let stops = |index: usize| self.stop_strings(&requests[index].generation);
-        let mut answers: Vec<_> = indices.iter().map(|index| Answer::new(tokenizer, &stops(*index))).collect();
+        let begun = prepared.iter().zip(requests).filter(|(input, _)| input.is_ok());
+        let mut answers: Vec<Answer> =
+            begun.map(|(_, request)| Answer::new(tokenizer, &self.stop_strings(&request.generation))).collect();
         let stream = &mut self.stream;
         let (mut n_begun, n_all) = (requests.len() - inputs.len(), requests.len());
         let mut on_token = |index: usize, ids: &[u32]| {
@@ -132,7 +132,7 @@ impl LanguageModel for LocalModel<'_> {
                 // Prompts are taken up in order, so those begun long ago are done.
                 progress(n_begun - 1, n_all);
             }
-            let control = answer.push(ids);
+            let control = answer.push(ids, stream.is_some());
             if let Some(sink) = stream.as_deref_mut() {
                 answer.stream(sink);
             }
@@ -141,10 +141,12 @@ impl LanguageModel for LocalModel<'_> {
         let (model, adapter) = (&self.opened.base.model, self.opened.adapter.as_deref());
         let generated =
             luthier_model::generate(model, adapter, &inputs, &mut on_token, cancel).map_err(model_failed)?;
-        let completions = indices.iter().zip(&inputs).zip(answers).zip(&generated);
-        let mut done: Vec<Result<Completion, luthier_lm::Error>> = Vec::with_capacity(n_all);
-        let mut finished = completions
-            .map(|(((_, input), answer), generated)| complete(answer, input, generated, self.stream.as_deref_mut()));
+        let mut finished = inputs
+            .iter()
+            .zip(answers)
+            .zip(&generated)
+            .map(|((input, answer), generated)| complete(answer, input, generated, self.stream.as_deref_mut()));
+        let mut done = Vec::with_capacity(n_all);
         for input in prepared {
             done.push(match input {
                 Err(error) => Err(error),
@@ -234,9 +236,7 @@ pub(crate) fn check_generation(generation: &GenerationSpec, prefix: &'static str
 /// Each prompt draws its own random numbers, whatever its place among others.
 fn row_seed(seed: u64, prompt: &str) -> u64 {
     let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(prompt).finalize();
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest[..8]);
-    u64::from_le_bytes(bytes)
+    digest.first_chunk().map_or(seed, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn model_failed(error: luthier_model::Error) -> luthier_lm::Error {

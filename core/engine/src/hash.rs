@@ -26,7 +26,7 @@ pub(crate) fn file(path: &Path) -> Result<String, Error> {
     loop {
         match file.read(&mut buffer).map_err(fail)? {
             0 => return Ok(format!("sha256:{:x}", hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
+            n => hasher.update(buffer.get(..n).unwrap_or_default()),
         }
     }
 }

@@ -7,6 +7,17 @@
 //! The composition root: every other core crate is wired together here, and nothing here is known
 //! to them. Must not know: Jupyter, cells, how results are shown.
 
+#![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::disallowed_methods,
+        reason = "a test may panic, and writes files that nobody depends on"
+    )
+)]
+
 mod call;
 pub mod clock;
 mod commands;

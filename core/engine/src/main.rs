@@ -117,6 +117,7 @@ fn config() -> anyhow::Result<EngineConfig> {
     let home = path("HOME");
     let cache = path("XDG_CACHE_HOME").filter(|dir| dir.is_absolute()).or(home.map(|home| home.join(".cache")));
     config.cache_dir = cache.as_ref().map(|dir| dir.join("luthier"));
+    config.temp_dir = std::env::temp_dir();
     let hub = path("HF_HUB_CACHE").or(path("HF_HOME").map(|dir| dir.join("hub")));
     config.hub_cache = hub.or(cache.map(|dir| dir.join("huggingface/hub")));
     if let Some(threads) = variable("RAYON_NUM_THREADS").and_then(|text| text.parse().ok()).filter(|n| *n > 0) {

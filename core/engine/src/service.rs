@@ -77,9 +77,20 @@ pub(crate) fn answer(
 ) -> Result<Response, Failure> {
     let context = Context { engine, project: &project, call };
     match catch_unwind(AssertUnwindSafe(|| handle(context, request))) {
-        Ok(outcome) => outcome.map_err(Failure::from),
+        Ok(outcome) => outcome.map_err(|error| failure(error, context)),
         Err(panic) => Err(internal(panic.as_ref())),
     }
+}
+
+/// A plugin or a reader that was stopped half-way reports a fault of its own; what happened is that
+/// somebody stopped it.
+fn failure(error: Error, context: Context<'_>) -> Failure {
+    let mut failure = Failure::from(error);
+    let half_way = [FailureKind::Plugin, FailureKind::Data, FailureKind::Model].contains(&failure.kind);
+    if half_way && context.cancel().load(std::sync::atomic::Ordering::SeqCst) {
+        failure.kind = FailureKind::Interrupted;
+    }
+    failure
 }
 
 fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {

@@ -1,5 +1,7 @@
 //! Asking, evaluating, scoring in the client.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 mod common;
 
 use common::{Client, EngineProcess, finetune, project, recipe};

@@ -1,5 +1,7 @@
 //! Runs: watched, paused, resumed, killed.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 mod common;
 
 use common::{EngineProcess, finetune, project, recipe, weights};
@@ -50,6 +52,58 @@ fn a_run_leaves_an_adapter_and_its_story() {
 }
 
 #[test]
+fn a_run_over_standard_input_and_output_is_the_same_run() {
+    let (engine, project) = (EngineProcess::start(), project());
+    finetuned(engine.client(project.path()).call(finetune(recipe("socket", 6))));
+
+    let runtime = tempfile::tempdir().unwrap();
+    let mut child = common::process::command(runtime.path())
+        .arg("--stdio")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let streams = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let mut client = common::Client::over(streams.0, streams.1, project.path());
+    finetuned(client.call(finetune(recipe("stdio", 6))));
+    assert_eq!(weights(project.path(), "stdio"), weights(project.path(), "socket"));
+
+    // A run that its client leaves behind is finished before the process ends.
+    client.send(finetune(recipe("left", 20)));
+    client.wait_for(is_step(1));
+    drop(client);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(runs(&mut engine.client(project.path()))[0].status, "finished");
+}
+
+#[test]
+fn all_weights_can_be_trained_and_are_a_model_of_their_own() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    let mut spec = recipe("full", 4);
+    spec.method = luthier_protocol::spec::Method::Full;
+    spec.train.learning_rate = 1e-3;
+    let done = finetuned(client.call(finetune(spec)));
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "luthier.json"] {
+        assert!(std::path::Path::new(&done.adapter_dir).join(file).is_file(), "{file}");
+    }
+    for model in ["full", done.adapter_dir.as_str()] {
+        let spec = luthier_protocol::spec::AskSpec {
+            model: model.into(),
+            prompt: "say 4".into(),
+            data: Some("rows.jsonl".into()),
+            ..Default::default()
+        };
+        assert!(matches!(client.call(Request::Ask(spec)), Ok(Response::Asked(_))));
+    }
+    finetuned(client.call(finetune({
+        let mut spec = recipe("on-full", 2);
+        spec.model = "full".into();
+        spec
+    })));
+}
+
+#[test]
 fn a_name_is_not_taken_twice_unasked() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());
@@ -97,8 +151,8 @@ fn a_killed_engine_breaks_no_run_for_good() {
     let project = project();
     let mut engine = EngineProcess::start_in(runtime.path(), "600");
     let mut client = engine.client(project.path());
-    finetuned(client.call(finetune(recipe("whole", 300))));
-    client.send(finetune(recipe("killed", 300)));
+    finetuned(client.call(finetune(recipe("whole", 120))));
+    client.send(finetune(recipe("killed", 120)));
     client.wait_for(|event| matches!(event, Event::Checkpoint { step, .. } if *step >= 8));
     engine.kill();
     drop(client);
@@ -116,7 +170,7 @@ fn a_killed_engine_breaks_no_run_for_good() {
         _ => None,
     });
     assert!(started.flatten().unwrap() >= 8, "it goes on from a checkpoint");
-    assert_eq!(resumed.losses.len(), 300);
+    assert_eq!(resumed.losses.len(), 120);
     assert_eq!(weights(project.path(), "killed"), weights(project.path(), "whole"));
 }
 

@@ -1,5 +1,7 @@
 //! The door: greeting, bad messages, stale sockets, idleness, SIGTERM.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 mod common;
 
 use std::io::Write;

@@ -66,7 +66,7 @@ fn generate_one(
     context: Context<'_>,
 ) -> Result<Completion, Error> {
     let mut completions = model.generate(&[request], &mut |_, _| {}, context.cancel())?;
-    Ok(completions.pop().unwrap_or(Err(luthier_lm::Error::Interrupted)).at("/prompt")?)
+    completions.pop().unwrap_or(Err(luthier_lm::Error::Interrupted)).at("/prompt")
 }
 
 /// The text that the model is shown, and the task if there is one.

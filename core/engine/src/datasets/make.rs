@@ -184,7 +184,9 @@ fn generated(
         source,
         accounting: Some(synthesis.accounting),
     };
-    Ok(Dataset::from_batch(spec.name.as_deref().unwrap_or_default(), synthesis.rows, options)?)
+    let mut dataset = Dataset::from_batch(spec.name.as_deref().unwrap_or_default(), synthesis.rows, options)?;
+    dataset.warnings.extend(synthesis.warnings);
+    Ok(dataset)
 }
 
 /// Roles as the person says, else as the template does.

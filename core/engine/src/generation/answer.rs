@@ -37,9 +37,12 @@ impl Answer {
         self.cut.is_some()
     }
 
-    /// All new ids so far, one more than before.
-    pub(super) fn push(&mut self, ids: &[u32]) -> Control {
+    /// All new ids so far, one more than before. The text is made only if somebody looks at it.
+    pub(super) fn push(&mut self, ids: &[u32], is_streamed: bool) -> Control {
         self.is_new = false;
+        if !self.watches && !is_streamed {
+            return Control::Continue;
+        }
         // Decoded from the beginning each time: a token's text depends on its neighbors.
         self.text = self.tokenizer.decode(ids, true).unwrap_or_default();
         if self.watches

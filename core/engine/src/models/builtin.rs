@@ -36,17 +36,16 @@ pub struct Builtins {
 }
 
 impl Builtins {
-    /// Unpack into `cache_dir`, or a temporary directory if there is none.
-    pub fn new(cache_dir: Option<&Path>) -> Result<Builtins, Error> {
+    /// Unpack into `cache_dir`, or a directory of its own in `temp_dir` if there is none.
+    pub fn new(cache_dir: Option<&Path>, temp_dir: &Path) -> Result<Builtins, Error> {
         let usable = cache_dir.filter(|dir| std::fs::create_dir_all(dir).is_ok());
         let (cache_dir, temporary) = match usable {
             Some(dir) => (dir.to_path_buf(), None),
             None => {
-                let system = std::env::temp_dir();
                 let dir = tempfile::Builder::new()
                     .prefix("luthier-cache-")
-                    .tempdir()
-                    .map_err(|source| Error::io("make a directory in", &system, source))?;
+                    .tempdir_in(temp_dir)
+                    .map_err(|source| Error::io("make a directory in", temp_dir, source))?;
                 (dir.path().to_path_buf(), Some(dir))
             }
         };
@@ -109,7 +108,9 @@ fn digest(files: &[(&str, &[u8])]) -> String {
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     }
-    format!("{:x}", hasher.finalize())[..16].to_owned()
+    let mut digits = format!("{:x}", hasher.finalize());
+    digits.truncate(16);
+    digits
 }
 
 #[cfg(test)]

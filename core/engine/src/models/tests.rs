@@ -15,7 +15,7 @@ impl Place {
     fn new() -> Place {
         let dir = tempfile::tempdir().unwrap();
         let project = Project::open(dir.path()).unwrap();
-        Place { builtins: Builtins::new(Some(&dir.path().join("cache"))).unwrap(), project, dir }
+        Place { builtins: Builtins::new(Some(&dir.path().join("cache")), dir.path()).unwrap(), project, dir }
     }
 
     fn path(&self, name: &str) -> PathBuf {

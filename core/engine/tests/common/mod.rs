@@ -36,7 +36,7 @@ pub fn recipe(name: &str, max_steps: u64) -> FinetuneSpec {
     spec.train.max_steps = Some(max_steps);
     spec.train.batch_size = 4;
     spec.train.learning_rate = 1e-2;
-    spec.train.checkpoint_steps = 4;
+    spec.train.checkpoint_steps = 8;
     spec
 }
 

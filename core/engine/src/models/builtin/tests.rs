@@ -23,7 +23,7 @@ fn other_content_gets_another_directory() {
 
 #[test]
 fn pico_is_a_model_directory_even_without_a_cache() {
-    let builtins = Builtins::new(None).unwrap();
+    let builtins = Builtins::new(None, Path::new("/tmp")).unwrap();
     let dir = builtins.dir("pico").unwrap().unwrap();
     for file in ["config.json", "model.safetensors", "tokenizer.json"] {
         assert!(dir.join(file).is_file(), "{file}");
