@@ -12,6 +12,7 @@ mod make;
 
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use luthier_data::Dataset;
 use luthier_protocol::spec::DatasetSpec;
 
@@ -22,6 +23,9 @@ use crate::Error;
 use crate::project::{Project, check_name};
 use crate::service::Context;
 use crate::store::DatasetRecord;
+
+/// The name that stands for all splits together.
+const EVERY_ROW: &str = "all";
 
 /// A dataset by its name in the project, or by the path of a file that is imported under its stem
 /// (again if it has changed).
@@ -40,6 +44,12 @@ pub(crate) fn open(context: Context<'_>, data: &str) -> Result<Dataset, Error> {
         return Err(luthier_data::Error::Io { path, action: "read", source }.into());
     }
     Err(Error::unknown("dataset", data, known(context.project)?))
+}
+
+/// Rows of a split; `all` is every row, unless a split has that name.
+pub(crate) fn rows(dataset: &Dataset, split: &str) -> Result<RecordBatch, Error> {
+    let is_split = dataset.split_counts().iter().any(|(name, _)| name == split);
+    if split == EVERY_ROW && !is_split { Ok(dataset.batch.clone()) } else { Ok(dataset.split(split)?) }
 }
 
 /// The version of a dataset that a run was started on.

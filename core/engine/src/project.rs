@@ -13,6 +13,7 @@
 use std::path::{Path, PathBuf};
 
 use luthier_protocol::paths::PROJECT_DIR_NAME;
+use luthier_protocol::response::AdapterInfo;
 
 use crate::Error;
 use crate::store::Store;
@@ -67,6 +68,14 @@ impl Project {
     /// A run.
     pub fn run_dir(&self, run: &str) -> PathBuf {
         self.dir().join("runs").join(run)
+    }
+
+    /// Adapters whose directories are there, at the place where the project is now.
+    pub fn adapters(&self) -> Result<Vec<AdapterInfo>, Error> {
+        let stored = self.store_if_any()?.map_or(Ok(Vec::new()), |store| store.adapters())?;
+        let here = |info: AdapterInfo| AdapterInfo { dir: self.adapter_dir(&info.name).display().to_string(), ..info };
+        let is_there = |info: &AdapterInfo| std::path::Path::new(&info.dir).is_dir();
+        Ok(stored.into_iter().map(here).filter(is_there).collect())
     }
 
     /// The metadata, made on first use.

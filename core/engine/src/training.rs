@@ -114,7 +114,7 @@ fn finish(
         name: prepared.name.clone(),
         adapter_dir: dir.display().to_string(),
         steps: report.global_step,
-        final_loss: report.final_loss().unwrap_or(f64::NAN),
+        final_loss: report.final_loss().unwrap_or_default(),
         seconds: report.seconds,
         n_trainable: report.n_trainable,
         n_examples: report.n_examples,

@@ -229,7 +229,8 @@ fn work_that_waits_says_for_what_and_can_be_given_up() {
 fn bad_recipes_point_at_their_fault() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());
-    let cases: [(&str, fn(&mut luthier_protocol::spec::FinetuneSpec), FailureKind); 8] = [
+    type Spoil = fn(&mut luthier_protocol::spec::FinetuneSpec);
+    let cases: [(&str, Spoil, FailureKind); 8] = [
         ("/model", |spec| spec.model = "modle".into(), FailureKind::NotFound),
         ("/model", |spec| spec.model = "meta-llama/Llama-3".into(), FailureKind::NotFound),
         ("/data", |spec| spec.data = "nothing".into(), FailureKind::NotFound),

@@ -47,9 +47,7 @@ fn describe(context: Context<'_>, resolved: &Resolved) -> Result<(ModelInfo, std
 
 /// Adapters of the project.
 pub(crate) fn adapters(context: Context<'_>) -> Result<Response, Error> {
-    let store = context.project.store_if_any()?;
-    let adapters = store.map_or(Ok(Vec::new()), |store| store.adapters())?;
-    Ok(Response::Adapters { adapters })
+    Ok(Response::Adapters { adapters: context.project.adapters()? })
 }
 
 /// Datasets of the project.

@@ -33,10 +33,7 @@ pub(crate) fn load(context: Context<'_>, model: &str, name: Option<&str>) -> Res
 /// A name may be given again to another model, but never hide a built-in one or an adapter.
 fn check_free(context: Context<'_>, name: &str) -> Result<(), Error> {
     check_name("model", name)?;
-    let is_adapter = match context.project.store_if_any()? {
-        Some(store) => store.adapter(name)?.is_some(),
-        None => false,
-    };
+    let is_adapter = context.project.adapter_dir(name).is_dir();
     if is_adapter || BUILTIN_NAMES.contains(&name) {
         let what = if is_adapter { "adapter" } else { "model" };
         return Err(Error::Exists { what, name: name.to_owned() });

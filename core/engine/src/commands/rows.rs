@@ -12,7 +12,7 @@ use crate::service::Context;
 pub(crate) fn rows(context: Context<'_>, data: &str, split: Option<&str>) -> Result<Response, Error> {
     let dataset = datasets::open(context, data).at("/data")?;
     let batch = match split {
-        Some(split) => dataset.split(split).at("/split")?,
+        Some(split) => datasets::rows(&dataset, split).at("/split")?,
         None => dataset.batch.clone(),
     };
     let key = crate::hash::parts([dataset.fingerprint.as_bytes(), split.unwrap_or("").as_bytes()]);

@@ -23,7 +23,7 @@ pub(crate) fn show(
 ) -> Result<Response, Error> {
     let dataset = datasets::open(context, data).at("/data")?;
     let rows = match split {
-        Some(split) => dataset.split(split).at("/split")?,
+        Some(split) => datasets::rows(&dataset, split).at("/split")?,
         None => dataset.batch.clone(),
     };
     let n_rows = rows.num_rows() as u64;

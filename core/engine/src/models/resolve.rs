@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AdapterOrigin, BUILTIN_NAMES, Builtins, hub};
 use crate::Error;
-use crate::project::Project;
+use crate::project::{Project, check_name};
 
 /// A base model's directory and what to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +57,7 @@ impl Resolver<'_> {
     pub fn known_names(&self) -> Result<Vec<String>, Error> {
         let mut names: Vec<String> = BUILTIN_NAMES.map(str::to_owned).to_vec();
         names.extend(self.given_names()?.into_iter().map(|(name, _)| name));
-        if let Some(store) = self.project.store_if_any()? {
-            names.extend(store.adapters()?.into_iter().map(|adapter| adapter.name));
-        }
+        names.extend(self.project.adapters()?.into_iter().map(|adapter| adapter.name));
         Ok(names)
     }
 
@@ -68,12 +66,9 @@ impl Resolver<'_> {
     }
 
     fn project_adapter(&self, name: &str) -> Result<Option<Resolved>, Error> {
-        let Some(store) = self.project.store_if_any()? else { return Ok(None) };
-        let Some(adapter) = store.adapter(name)? else { return Ok(None) };
-        let dir = PathBuf::from(&adapter.dir);
-        if !dir.is_dir() {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Error::io("find the adapter's directory", &dir, source));
+        let dir = self.project.adapter_dir(name);
+        if check_name("adapter", name).is_err() || !dir.is_dir() {
+            return Ok(None);
         }
         let mut resolved = self.directory(&dir)?;
         resolved.label = name.to_owned();

@@ -1,7 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use luthier_protocol::response::AdapterInfo;
-
 use super::*;
 use crate::project::Project;
 
@@ -64,20 +62,9 @@ fn an_adapter_leads_to_its_base() {
     let resolved = place.resolve("adapter").unwrap();
     assert_eq!((resolved.base.dir.clone(), resolved.adapter), (base.clone(), Some(by_path.clone())));
 
-    let info = AdapterInfo {
-        name: "named".into(),
-        base_model: String::new(),
-        dir: by_path.display().to_string(),
-        method: "lora".into(),
-        n_trainable: 0,
-        run: String::new(),
-        data: String::new(),
-        final_loss: 0.0,
-        created: String::new(),
-    };
-    place.project.store().unwrap().put_adapter(&info).unwrap();
-    let named = place.resolve("named").unwrap();
-    assert_eq!((named.label.as_str(), named.base.dir, named.adapter), ("named", base, Some(by_path)));
+    let named = place.make(".luthier/adapters/named", Some(base.to_str().unwrap()));
+    let resolved = place.resolve("named").unwrap();
+    assert_eq!((resolved.label.as_str(), resolved.base.dir, resolved.adapter), ("named", base, Some(named)));
 
     place.make("lost", Some("/no/such/model"));
     assert!(matches!(place.resolve("lost"), Err(Error::Unknown { .. })));

@@ -45,7 +45,7 @@ impl Bench {
             return Err(Error::invalid("limit", 0, "at least 1")).at("/limit");
         }
         let dataset = datasets::open(context, &spec.data).at("/data")?;
-        let rows = dataset.split(&spec.split).at("/split")?;
+        let rows = datasets::rows(&dataset, &spec.split).at("/split")?;
         let parts = parts(&dataset, &rows, spec.by.as_deref())?;
         let (rows, parts) = limited(&rows, parts, spec.limit)?;
         let mut task = Task::open(context, &dataset).at("/data")?;

@@ -1,7 +1,6 @@
 //! Adapters of a project, and names given to models by `load … as NAME`.
 
 use luthier_protocol::response::AdapterInfo;
-use rusqlite::OptionalExtension;
 
 use super::{Store, from_json, to_json};
 use crate::Error;
@@ -17,15 +16,6 @@ impl Store {
                 .execute("INSERT OR REPLACE INTO adapters (name, info) VALUES (?1, ?2)", [&info.name, &to_json(info)?])
         })?;
         Ok(())
-    }
-
-    /// One, by name.
-    pub fn adapter(&self, name: &str) -> Result<Option<AdapterRecord>, Error> {
-        self.run(|connection| {
-            connection
-                .query_row("SELECT info FROM adapters WHERE name = ?1", [name], |row| from_json(row, 0))
-                .optional()
-        })
     }
 
     /// All, by name.

@@ -57,7 +57,7 @@ pub(crate) fn prepare(
     }
     let max_seq_len = max_seq_len(spec, &base)?;
     let dataset = open_dataset(context, spec, going_on.map(|(_, recipe)| recipe))?;
-    let rows = dataset.split(&spec.split).at("/split")?;
+    let rows = datasets::rows(&dataset, &spec.split).at("/split")?;
     let mut task = Task::open(context, &dataset).at("/data")?;
     let prompter = base.prompter.clone();
     let builder = ExampleBuilder {
@@ -110,14 +110,14 @@ fn check_free(context: Context<'_>, name: &str, overwrite: bool, run: Option<&st
     if BUILTIN_NAMES.contains(&name) {
         return taken("model");
     }
-    let Some(store) = context.project.store_if_any()? else { return Ok(()) };
-    if store.model_names()?.iter().any(|(given, _)| given == name) {
+    let given = context.project.store_if_any()?.map_or(Ok(Vec::new()), |store| store.model_names())?;
+    if given.iter().any(|(given, _)| given == name) {
         return taken("model");
     }
     let dir = context.project.adapter_dir(name);
     // An engine that was killed between the adapter and its record has left this very run's.
     let is_own = run.is_some() && AdapterOrigin::read(&dir)?.is_some_and(|origin| Some(origin.run.as_str()) == run);
-    if overwrite || is_own || (store.adapter(name)?.is_none() && !dir.exists()) { Ok(()) } else { taken("adapter") }
+    if overwrite || is_own || !dir.exists() { Ok(()) } else { taken("adapter") }
 }
 
 fn max_seq_len(spec: &FinetuneSpec, base: &LoadedModel) -> Result<usize, Error> {
