@@ -30,6 +30,7 @@ fn kind(error: &Error) -> FailureKind {
     match error {
         Error::ProjectDir { .. } | Error::BadName { .. } | Error::Invalid { .. } => FailureKind::InvalidRequest,
         Error::RunState { .. } => FailureKind::InvalidRequest,
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FailureKind::NotFound,
         Error::Io { .. } | Error::Store { .. } | Error::NotAStore { .. } => FailureKind::Storage,
         Error::StoreTooNew { .. } | Error::Stored { .. } => FailureKind::Storage,
         Error::Unknown { .. } | Error::HubModel { .. } => FailureKind::NotFound,

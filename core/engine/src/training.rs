@@ -53,8 +53,9 @@ pub(crate) fn train(
         Err(Error::Interrupted { .. }) => RunStatus::Paused,
         Err(_) => RunStatus::Failed,
     };
-    tracker.end(status, &result)?;
-    result
+    let recorded = tracker.end(status, &result);
+    // Why the run ended matters more than why that could not be written down.
+    result.and_then(|finetuned| recorded.map(|()| finetuned))
 }
 
 fn fit(
