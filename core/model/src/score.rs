@@ -65,6 +65,20 @@ pub fn loglikelihood(
     Ok(scores)
 }
 
+/// Logits of every position of one sequence, `[ids.len(), vocab_size]` row by row, by the same
+/// arithmetic as generation; for comparison with another implementation.
+///
+/// # Errors
+/// An id outside the vocabulary; `Interrupted` if `cancel` is set.
+pub fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32], cancel: &AtomicBool) -> Result<Vec<f32>> {
+    let batch = SequenceBatch::from_sequences([(ids, vec![crate::IGNORE_INDEX; ids.len()].as_slice())]);
+    batch.validate(model.config().vocab_size)?;
+    let mut inference = Inference::new(model, adapter);
+    let mut cache = KvCache::new(model.config(), ids.len());
+    let x = inference.forward(&mut [Segment { ids, cache: &mut cache }], cancel)?;
+    Ok(inference.logits(&x, &(0..ids.len()).collect::<Vec<_>>()))
+}
+
 /// Consecutive sequences of together at most [`MAX_ROWS`] tokens (or a single longer one).
 fn groups(batch: &SequenceBatch) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();

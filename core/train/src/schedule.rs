@@ -42,8 +42,10 @@ impl Schedule {
 }
 
 /// Warm-up steps that a share of the run comes to; rounded up, as `TrainingArguments.get_warmup_steps`.
+/// Unlike there, a share never takes the whole run: the only step of a one-step run would have a
+/// learning rate of 0 and train nothing.
 pub fn warmup_steps(ratio: f64, total_steps: u64) -> u64 {
-    (ratio * total_steps as f64).ceil() as u64
+    ((ratio * total_steps as f64).ceil() as u64).min(total_steps.saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -141,9 +141,10 @@ fn a_run_whose_only_step_has_no_learning_rate_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut attempt = Attempt::new(dir.path());
     attempt.config.max_steps = Some(1);
+    attempt.config.warmup_steps = Some(1);
     let error = attempt.run().unwrap_err();
     assert!(matches!(error, Error::InvalidConfig { key: "warmup_steps", .. }), "{error}");
     attempt.config.schedule = Schedule::Constant;
-    attempt.config.warmup_ratio = 0.0;
+    attempt.config.warmup_steps = None;
     assert_eq!(attempt.run().unwrap().0.global_step, 1);
 }

@@ -28,4 +28,5 @@ fn a_share_of_the_run_is_rounded_up() {
     assert_eq!(warmup_steps(0.03, 100), 3);
     assert_eq!(warmup_steps(0.03, 101), 4);
     assert_eq!(warmup_steps(0.0, 101), 0);
+    assert_eq!(warmup_steps(0.03, 1), 0, "a share never takes the whole run");
 }
