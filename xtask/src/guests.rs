@@ -112,7 +112,10 @@ fn compare(
             continue;
         }
         if component::names(bytes)? == component::names(&stored)? {
-            shell::say(&format!("{name}: rebuilt with another toolchain ({}), equal imports and exports", toolchain.name()));
+            shell::say(&format!(
+                "{name}: rebuilt with another toolchain ({}), equal imports and exports",
+                toolchain.name()
+            ));
         } else {
             problems.push(format!("{name}: its source gives other imports or exports than the committed component"));
         }

@@ -36,8 +36,9 @@ impl Toolchain {
         }
         let root = root.canonicalize()?;
         let linkers = host_linkers()?;
-        let rustc = shell::output(Command::new(root.join("usr/bin/rustc")).env("LD_LIBRARY_PATH", libraries(&root)).arg("-V"))
-            .context("the unpacked rustc does not run")?;
+        let rustc =
+            shell::output(Command::new(root.join("usr/bin/rustc")).env("LD_LIBRARY_PATH", libraries(&root)).arg("-V"))
+                .context("the unpacked rustc does not run")?;
         let linker = shell::output(Command::new(linkers.join("wasm-component-ld")).arg("--version"))?;
         let name = format!("Debian {}, {}", rustc.trim(), linker.trim());
         Ok(Self { root, linkers, name })
@@ -84,9 +85,9 @@ impl Toolchain {
 
     /// Paths go into panic messages; the same ones on every machine.
     fn flags(&self, root: &Path, target: &Path) -> String {
-        let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from).unwrap_or_else(|| {
-            PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo")
-        });
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"));
         let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         [
             "-Clinker-flavor=wasm-ld".to_owned(),

@@ -1,0 +1,172 @@
+"""Compare Luthier with transformers and PEFT on the same weights.
+
+usage: interop.py WORK_DIRECTORY
+environment: LUTHIER (binary), LUTHIER_LOGITS (binary), LUTHIER_PICO (directory of the built-in model)
+
+1. Greedy text of tiny random Llama, Mistral and Qwen2 models and of pico: equal, in float32.
+2. Logits of the same: within 1e-4.
+3. An adapter that `luthier finetune` trained on a JSONL file loads in PEFT and gives the logits
+   that we compute from the same directory: within 1e-4; and it is not a no-op.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+TOLERANCE = 1e-4
+LUTHIER = os.environ["LUTHIER"]
+LOGITS = os.environ["LUTHIER_LOGITS"]
+PICO = pathlib.Path(os.environ["LUTHIER_PICO"])
+PROMPTS = ["def add(a, b):", "How many orders are there?", "The quick brown fox", "1 + 1 ="]
+
+SHAPE = dict(
+    hidden_size=64,
+    intermediate_size=160,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=256,
+    rms_norm_eps=1e-5,
+)
+
+
+def tiny_models(work, vocab_size, eos):
+    """Random models of each architecture, saved as transformers saves them."""
+    common = dict(vocab_size=vocab_size, eos_token_id=eos, bos_token_id=None, pad_token_id=None, **SHAPE)
+    llama3 = dict(
+        rope_type="llama3",
+        rope_theta=10000.0,
+        factor=4.0,
+        low_freq_factor=1.0,
+        high_freq_factor=4.0,
+        original_max_position_embeddings=64,
+    )
+    builds = {
+        "llama": lambda: LlamaForCausalLM(LlamaConfig(tie_word_embeddings=True, **common)),
+        "llama3": lambda: LlamaForCausalLM(LlamaConfig(rope_parameters=llama3, head_dim=32, **common)),
+        "mistral": lambda: MistralForCausalLM(MistralConfig(sliding_window=8, **common)),
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**common)),
+    }
+    for seed, (name, build) in enumerate(builds.items()):
+        torch.manual_seed(seed)
+        model = build()
+        with torch.no_grad():
+            # Initial weights of 0.02 make nearly flat logits, on which ties decide; spread them.
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    parameter.mul_(4.0)
+                else:
+                    parameter.add_(torch.randn_like(parameter) * 0.1)
+        target = work / name
+        model.save_pretrained(target)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(PICO / file, target / file)
+        yield target
+    target = work / "pico"
+    shutil.copytree(PICO, target)
+    yield target
+
+
+def luthier(*arguments, cwd):
+    done = subprocess.run([LUTHIER, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"luthier {' '.join(map(str, arguments))} ended with {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def our_logits(model, ids, adapter=None):
+    command = [LOGITS, str(model), *(["--adapter", str(adapter)] if adapter else []), *map(str, ids)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return torch.tensor(json.loads(done.stdout))
+
+
+def check_base(directory, cwd):
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    worst = 0.0
+    for prompt in PROMPTS:
+        encoded = tokenizer(prompt, return_tensors="pt")
+        with torch.no_grad():
+            theirs = model(input_ids=encoded["input_ids"]).logits[0]
+            generated = model.generate(
+                input_ids=encoded["input_ids"],
+                attention_mask=encoded["attention_mask"],
+                max_new_tokens=24,
+                do_sample=False,
+            )
+        ours = our_logits(directory, encoded["input_ids"][0].tolist())
+        worst = max(worst, (ours - theirs).abs().max().item())
+        text = tokenizer.decode(generated[0, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+        answer = luthier(
+            "ask", directory, "--prompt", prompt, "--temperature", 0, "--max-new-tokens", 24, cwd=cwd
+        )
+        if answer.rstrip("\n") != text.rstrip("\n"):
+            sys.exit(f"{directory.name}: greedy text differs for {prompt!r}\nours:   {answer!r}\ntheirs: {text!r}")
+    if worst > TOLERANCE:
+        sys.exit(f"{directory.name}: logits differ by {worst:.2e}, at most {TOLERANCE:.0e}")
+    print(f"   {directory.name:8} greedy text equal on {len(PROMPTS)} prompts, max |Δlogit| {worst:.1e}")
+
+
+def check_adapter(directory, cwd):
+    rows = cwd / "pairs.jsonl"
+    with rows.open("w") as file:
+        for n in range(40):
+            file.write(json.dumps({"prompt": f"double {n}", "completion": str(2 * n)}) + "\n")
+    recipe = cwd / f"{directory.name}-lora.toml"
+    recipe.write_text(
+        f'model = "{directory}"\ndata = "pairs.jsonl"\n[lora]\nr = 4\nalpha = 8\n'
+        "[train]\nmax_steps = 12\nbatch_size = 8\nlearning_rate = 1e-2\n"
+    )
+    report = json.loads(luthier("finetune", recipe, "--json", cwd=cwd))
+    adapter = cwd / report["adapter_dir"]
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    base = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    ids = tokenizer("double 21 and more", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        before = base(input_ids=ids).logits[0]
+        peft = PeftModel.from_pretrained(base, adapter).eval()
+        theirs = peft(input_ids=ids).logits[0]
+    ours = our_logits(directory, ids[0].tolist(), adapter)
+    difference = (ours - theirs).abs().max().item()
+    effect = (theirs - before).abs().max().item()
+    if difference > TOLERANCE:
+        sys.exit(f"{directory.name}: adapter logits differ by {difference:.2e}, at most {TOLERANCE:.0e}")
+    if effect < 100 * TOLERANCE:
+        sys.exit(f"{directory.name}: the adapter changes logits by {effect:.2e} only; nothing was compared")
+    print(f"   {directory.name:8} adapter in PEFT: max |Δlogit| {difference:.1e} (its effect: {effect:.1e})")
+
+
+def main(work):
+    work = pathlib.Path(work)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    # A unix socket's path has at most 107 bytes: the engine's directory is a short one.
+    with tempfile.TemporaryDirectory(prefix="luthier-") as runtime:
+        os.environ["LUTHIER_RUNTIME_DIR"] = runtime
+        os.environ["LUTHIER_IDLE_S"] = "20"
+        tokenizer = AutoTokenizer.from_pretrained(PICO)
+        for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
+            check_base(directory, work)
+            check_adapter(directory, work)
+    print("interop: equal")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,60 @@
+//! A token in the environment appears in no file, log or output of a whole job.
+
+use std::path::Path;
+
+use anyhow::Result;
+use luthier_tests::{Project, tiny_llama};
+
+const TOKEN: &str = "hf_TESTtokenTESTtokenTESTtoken42";
+
+/// Every file below `dir` that holds the token.
+fn files_with_token(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            files_with_token(&path, found);
+        } else if kind.is_file() && std::fs::read(&path).is_ok_and(|bytes| contains(&bytes, TOKEN.as_bytes())) {
+            found.push(path.display().to_string());
+        }
+    }
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn no_file_and_no_output_holds_the_token() -> Result<()> {
+    let mut project = Project::new()?;
+    for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY", "LUTHIER_TOKEN"] {
+        project = project.env(name, TOKEN);
+    }
+    tiny_llama(&project.path().join("mine"), 3)?;
+    let rows: String = (0..30).map(|n| format!("{{\"prompt\": \"p{n}\", \"completion\": \"c{n}\"}}\n")).collect();
+    project.write("pairs.jsonl", &rows)?;
+    project.write("learn.toml", "model = \"mine\"\ndata = \"pairs.jsonl\"\n[train]\nmax_steps = 2\n")?;
+    project.write("bad.toml", "model = \"absent\"\ndata = \"pairs.jsonl\"\n")?;
+    for args in [
+        &["device"][..],
+        &["finetune", "learn.toml"],
+        &["finetune", "bad.toml"],
+        &["ask", "learn", "--prompt", "p1"],
+        &["runs"],
+        &["models"],
+        &["leaderboard", "--json"],
+    ] {
+        let out = project.run(args)?;
+        assert!(!contains(&out.stdout, TOKEN.as_bytes()), "{args:?} prints the token");
+        assert!(!contains(&out.stderr, TOKEN.as_bytes()), "{args:?} prints the token on standard error");
+    }
+    let mut found = Vec::new();
+    files_with_token(project.path(), &mut found);
+    files_with_token(project.runtime(), &mut found);
+    assert!(found.is_empty(), "the token lies in {found:?}");
+    // The scan itself finds a token where there is one.
+    project.write("canary.txt", TOKEN)?;
+    files_with_token(project.path(), &mut found);
+    assert_eq!(found.len(), 1);
+    Ok(())
+}
