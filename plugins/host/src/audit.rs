@@ -44,13 +44,7 @@ pub fn audit(bytes: &[u8], limits: &Limits) -> Result<Audit, Error> {
     let imports: Vec<_> = names.imports.iter().map(|name| text::clean(name, limits.text_bytes)).collect();
     check_imports(&imports)?;
     let kind = kind_of(&names.exports, limits)?;
-    Ok(Audit {
-        kind,
-        world: world_of(kind, &imports),
-        imports,
-        digest: digest(bytes),
-        size_bytes: bytes.len(),
-    })
+    Ok(Audit { kind, world: world_of(kind, &imports), imports, digest: digest(bytes), size_bytes: bytes.len() })
 }
 
 /// `sha256:…`

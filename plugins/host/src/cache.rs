@@ -71,7 +71,8 @@ impl Cache {
         if !is_private_directory(&self.directory) {
             return Err(std::io::ErrorKind::PermissionDenied.into());
         }
-        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(&self.directory)?;
+        let mut file =
+            tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(&self.directory)?;
         file.write_all(&Sha256::digest(code))?;
         file.write_all(code)?;
         file.as_file().sync_all()?;
@@ -86,9 +87,8 @@ fn create_private_directory(directory: &Path) -> std::io::Result<()> {
 }
 
 fn is_private_directory(directory: &Path) -> bool {
-    std::fs::symlink_metadata(directory).is_ok_and(|metadata| {
-        metadata.is_dir() && metadata.uid() == own_uid() && metadata.mode() & 0o077 == 0
-    })
+    std::fs::symlink_metadata(directory)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own_uid() && metadata.mode() & 0o077 == 0)
 }
 
 fn read_own_file(path: &Path) -> Option<Vec<u8>> {

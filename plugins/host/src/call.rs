@@ -67,8 +67,7 @@ impl Guest {
         rows: usize,
         body: impl FnOnce(&mut Store<State>) -> wasmtime::Result<R> + Send,
     ) -> Result<R, Error> {
-        let mut store =
-            self.store.take().ok_or_else(|| Error::Ended { plugin: self.plugin.clone(), call })?;
+        let mut store = self.store.take().ok_or_else(|| Error::Ended { plugin: self.plugin.clone(), call })?;
         let fuel = self.limits.fuel_per_call.saturating_add(self.limits.fuel_per_row.saturating_mul(rows as u64));
         let setup = |error: wasmtime::Error| Error::Runtime { detail: error.to_string() };
         store.set_fuel(fuel).map_err(setup)?;

@@ -1,9 +1,9 @@
 //! Between Arrow's record batches and the columns of the interface.
 
-mod to_guest;
 mod from_guest;
 mod from_sql;
 mod json;
+mod to_guest;
 
 pub(crate) use from_guest::{Check, Expected, texts};
 pub(crate) use from_sql::from_sql;

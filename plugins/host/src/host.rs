@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
+use crate::Error;
 use crate::audit::{Audit, Kind, audit};
 use crate::bindings::{self, log, sql};
 use crate::cache::Cache;
@@ -13,7 +14,6 @@ use crate::limits::Limits;
 use crate::plugin::{Plugin, World};
 use crate::runtime::Runtime;
 use crate::state::State;
-use crate::Error;
 
 /// How a host is set up.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,7 @@ impl Host {
         let component = on_large_stack(|| self.compile(bytes, &audit.digest))
             .map_err(|detail| Error::Runtime { detail })?
             .map_err(|error| Error::Malformed { detail: format!("{error:#}") })?;
-        let world = self.world(&component, audit.kind)?;
+        let world = self.world(&component, &audit)?;
         Plugin::describe(self.runtime.clone(), self.limits, audit, world)
     }
 
@@ -69,18 +69,14 @@ impl Host {
         }
     }
 
-    /// Names were checked by the audit; this checks the types of all imports and exports.
-    fn world(&self, component: &Component, kind: Kind) -> Result<World, Error> {
-        fn fits<T>(world: &'static str, result: wasmtime::Result<T>) -> Result<T, Error> {
-            result.map_err(|error| Error::WrongTypes { world, detail: format!("{error:#}") })
-        }
-        let instance: InstancePre<State> = fits("its imports", self.linker.instantiate_pre(component))?;
-        Ok(match kind {
-            Kind::Metric => World::Metric(fits("metric-plugin", bindings::metric::MetricPluginSqlPre::new(instance))?),
-            Kind::Template => {
-                World::Template(fits("template-plugin", bindings::template::TemplatePluginSqlPre::new(instance))?)
-            }
-            Kind::RowMetric => World::RowMetric(fits("row-metric", bindings::row_metric::RowMetricPre::new(instance))?),
+    /// Names were checked by the audit; this finds what is missing. Types are compared at the first instantiation.
+    fn world(&self, component: &Component, audit: &Audit) -> Result<World, Error> {
+        let misfit = |error: wasmtime::Error| Error::WrongTypes { world: audit.world, detail: format!("{error:#}") };
+        let instance: InstancePre<State> = self.linker.instantiate_pre(component).map_err(misfit)?;
+        Ok(match audit.kind {
+            Kind::Metric => World::Metric(bindings::metric::MetricPluginSqlPre::new(instance).map_err(misfit)?),
+            Kind::Template => World::Template(bindings::template::TemplatePluginSqlPre::new(instance).map_err(misfit)?),
+            Kind::RowMetric => World::RowMetric(bindings::row_metric::RowMetricPre::new(instance).map_err(misfit)?),
         })
     }
 }

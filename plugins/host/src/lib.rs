@@ -18,22 +18,22 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic"))]
 
-mod host;
-mod plugin;
-mod metric;
-mod row_metric;
-mod template;
 pub mod audit;
-pub mod limits;
-pub mod sql;
-mod builtins;
 mod bindings;
-mod call;
+mod builtins;
 mod cache;
+mod call;
 mod columns;
 mod error;
+mod host;
+pub mod limits;
+mod metric;
+mod plugin;
+mod row_metric;
 mod runtime;
+pub mod sql;
 mod state;
+mod template;
 mod text;
 
 pub use audit::{Audit, Kind};

@@ -190,7 +190,9 @@ pub(crate) fn check_descriptor(guest: &Guest, found: wit::Descriptor, digest: &s
         .map_err(|finding| check.error("JSON as config-schema", finding))?;
     let unsupported = |feature: &str| Error::Unsupported { plugin: id.clone(), feature: feature.to_owned() };
     if found.inputs.len() > guest.limits().list_items {
-        return Err(check.error(format!("at most {} inputs", guest.limits().list_items), found.inputs.len().to_string()));
+        return Err(
+            check.error(format!("at most {} inputs", guest.limits().list_items), found.inputs.len().to_string())
+        );
     }
     if !found.row_independent {
         return Err(unsupported("a metric whose rows depend on each other"));

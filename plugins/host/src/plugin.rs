@@ -85,12 +85,7 @@ pub(crate) enum Description {
 }
 
 impl Plugin {
-    pub(crate) fn describe(
-        runtime: Arc<Runtime>,
-        limits: Limits,
-        audit: Audit,
-        world: World,
-    ) -> Result<Self, Error> {
+    pub(crate) fn describe(runtime: Arc<Runtime>, limits: Limits, audit: Audit, world: World) -> Result<Self, Error> {
         // It has no name yet; its digest is what is known of it.
         let name = audit.digest.get(..19).unwrap_or_default().to_owned();
         let mut guest = Guest::new(&runtime, &name, limits, BTreeMap::new(), None);

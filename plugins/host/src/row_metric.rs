@@ -1,7 +1,7 @@
 //! The smallest world: one call per row, two texts in, a number out.
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
 use luthier_eval::{Aggregation, MetricDescriptor, RowScore};
 use serde_json::Value;
 
@@ -38,7 +38,9 @@ impl RowSession {
     pub(crate) fn score(&self, guest: &mut Guest, rows: &RecordBatch) -> Result<Vec<RowScore>, Error> {
         let texts = |position: usize| -> Vec<String> {
             let column = rows.columns().get(position).and_then(|column| column.as_string_opt::<i32>());
-            column.map(|column| column.iter().map(|text| text.unwrap_or_default().to_owned()).collect()).unwrap_or_default()
+            column
+                .map(|column| column.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
+                .unwrap_or_default()
         };
         // In the order of `inputs` below.
         let (predictions, references) = (texts(0), texts(1));
@@ -63,12 +65,14 @@ impl RowSession {
             .map(|outcome| match outcome {
                 Ok(score) => Ok(RowScore::Score(score)),
                 Err(error @ data::Error::InvalidConfig(_)) => Err(refused(guest, "score-row", error)),
-                Err(data::Error::SchemaMismatch(message) | data::Error::Unsupported(message) | data::Error::Internal(message)) => {
-                    Ok(RowScore::Error(error_code(&message)))
-                }
-                Err(data::Error::InvalidRows(rows)) => {
-                    Ok(RowScore::Error(rows.first().map_or_else(|| "invalid-row".to_owned(), |row| error_code(&row.code))))
-                }
+                Err(
+                    data::Error::SchemaMismatch(message)
+                    | data::Error::Unsupported(message)
+                    | data::Error::Internal(message),
+                ) => Ok(RowScore::Error(error_code(&message))),
+                Err(data::Error::InvalidRows(rows)) => Ok(RowScore::Error(
+                    rows.first().map_or_else(|| "invalid-row".to_owned(), |row| error_code(&row.code)),
+                )),
             })
             .collect()
     }

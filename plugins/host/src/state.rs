@@ -11,7 +11,7 @@ use crate::limits::{CORE_INSTANCES, Limits};
 use crate::{columns, text};
 
 /// A database that the guest has opened.
-pub struct OpenDatabase(crate::sql::ReadOnly);
+pub(crate) struct OpenDatabase(crate::sql::ReadOnly);
 
 /// Host state of one instance.
 pub(crate) struct State {
@@ -151,7 +151,8 @@ impl sql::HostDatabase for State {
         let Some(path) = self.databases.get(&name) else {
             let name = text::clean(&name, self.limits.text_bytes);
             let granted: Vec<_> = self.databases.keys().map(String::as_str).collect();
-            let granted = if granted.is_empty() { "none is".to_owned() } else { format!("granted: {}", granted.join(", ")) };
+            let granted =
+                if granted.is_empty() { "none is".to_owned() } else { format!("granted: {}", granted.join(", ")) };
             return Ok(Err(sql::SqlError::Denied(format!("database `{name}` is not granted; {granted}"))));
         };
         match crate::sql::ReadOnly::open(path, &self.limits.sql) {

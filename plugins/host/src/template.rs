@@ -193,10 +193,8 @@ impl TemplatePlugin {
     }
 
     fn keys(&mut self, rows: &RecordBatch) -> Result<Vec<String>, Error> {
-        let expected = [
-            Expected::new("exact-key", LogicalType::Utf8),
-            Expected::new("near-text", LogicalType::Utf8).optional(),
-        ];
+        let expected =
+            [Expected::new("exact-key", LogicalType::Utf8), Expected::new("near-text", LogicalType::Utf8).optional()];
         let found = self.by_rows("dedup-keys", rows, &expected, |instance, store, pipeline, batch| {
             instance.luthier_plugin_template().pipeline().call_dedup_keys(store, pipeline, batch)
         })?;
@@ -265,11 +263,8 @@ impl TemplatePlugin {
             column: target.clone(),
             columns: rows.schema().fields().iter().map(|field| field.name().clone()).collect(),
         })?;
-        let wrong_type = |found: String| Error::ColumnType {
-            column: target.clone(),
-            expected: "text without nulls",
-            found,
-        };
+        let wrong_type =
+            |found: String| Error::ColumnType { column: target.clone(), expected: "text without nulls", found };
         let column = arrow_cast::cast(column, &DataType::Utf8).map_err(|error| wrong_type(error.to_string()))?;
         if column.null_count() > 0 {
             return Err(wrong_type(format!("{} nulls", column.null_count())));
@@ -288,11 +283,9 @@ impl TemplatePlugin {
     fn template_error(&self, stage: &'static str, error: Error) -> luthier_synth::Error {
         match error {
             Error::Interrupted { .. } => luthier_synth::Error::Interrupted,
-            error => luthier_synth::Error::Template {
-                template: self.descriptor.id.clone(),
-                stage,
-                source: Box::new(error),
-            },
+            error => {
+                luthier_synth::Error::Template { template: self.descriptor.id.clone(), stage, source: Box::new(error) }
+            }
         }
     }
 }

@@ -4,3 +4,4 @@ mod audit;
 mod first_party;
 mod hostile;
 mod support;
+mod template;

@@ -23,8 +23,7 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
 
 /// Whether a name of a plugin, column or output is one: letters, digits, `-`, `_`, `.`, and not long.
 pub(crate) fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '))
+    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '))
 }
 
 fn is_hidden(c: char) -> bool {

@@ -22,7 +22,8 @@ pub(crate) fn from_sql(rows: Rows) -> data::Batch {
 }
 
 fn column<'a>(values: impl Iterator<Item = &'a SqlValue> + Clone) -> Column {
-    let all = |class: fn(&SqlValue) -> bool| values.clone().all(|value| matches!(value, SqlValue::Null) || class(value));
+    let all =
+        |class: fn(&SqlValue) -> bool| values.clone().all(|value| matches!(value, SqlValue::Null) || class(value));
     if all(|value| matches!(value, SqlValue::Text(_))) {
         return Column::Utf8(values.map(text).collect());
     }

@@ -76,7 +76,9 @@ fn json_is_checked_for_form_size_and_depth() {
             validity: None,
         };
         let columns = vec![data::NamedColumn { name: "j".to_owned(), data: data::Column::Json(column) }];
-        back(data::Batch { rows: 1, columns }, &[Expected::new("j", LogicalType::Json)]).map(|_| ()).map_err(|e| e.to_string())
+        back(data::Batch { rows: 1, columns }, &[Expected::new("j", LogicalType::Json)])
+            .map(|_| ())
+            .map_err(|e| e.to_string())
     };
     assert_eq!(json(r#"{"a": [1, "[[[["]}"#), Ok(()));
     assert!(json("{").unwrap_err().contains("at row 0"));

@@ -19,9 +19,7 @@ pub(crate) fn to_guest(rows: &RecordBatch) -> Result<data::Batch, Error> {
         .fields()
         .iter()
         .zip(rows.columns())
-        .map(|(field, array)| {
-            Ok(data::NamedColumn { name: field.name().clone(), data: column(field.name(), array)? })
-        })
+        .map(|(field, array)| Ok(data::NamedColumn { name: field.name().clone(), data: column(field.name(), array)? }))
         .collect::<Result<_, Error>>()?;
     let n_rows = u32::try_from(rows.num_rows()).map_err(|_| Error::ColumnType {
         column: String::new(),

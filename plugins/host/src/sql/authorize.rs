@@ -46,7 +46,9 @@ pub(super) fn query(context: &AuthContext<'_>) -> Result<(), String> {
 pub(super) fn script(context: &AuthContext<'_>) -> Result<(), String> {
     match context.action {
         AuthAction::Attach { .. } | AuthAction::Detach { .. } => Err("a script cannot attach databases".to_owned()),
-        AuthAction::CreateVtable { module_name, .. } => Err(format!("virtual tables (`{module_name}`) are not allowed")),
+        AuthAction::CreateVtable { module_name, .. } => {
+            Err(format!("virtual tables (`{module_name}`) are not allowed"))
+        }
         AuthAction::Function { function_name } => function(function_name),
         AuthAction::Pragma { pragma_name, .. } if !contains(&SCRIPT_PRAGMAS, pragma_name) => {
             Err(format!("PRAGMA {pragma_name} is not allowed"))

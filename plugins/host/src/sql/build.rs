@@ -61,7 +61,9 @@ fn run(script: &str, path: &Path, limits: &SqlLimits) -> Result<(), String> {
     }
     outcome.map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::OperationInterrupted) => format!("more than {limit} steps"),
-        Some(rusqlite::ErrorCode::DiskFull) => format!("more than {} bytes, or the disk is full", limits.database_bytes),
+        Some(rusqlite::ErrorCode::DiskFull) => {
+            format!("more than {} bytes, or the disk is full", limits.database_bytes)
+        }
         _ => error.to_string(),
     })?;
     if !connection.is_autocommit() {
@@ -73,7 +75,7 @@ fn run(script: &str, path: &Path, limits: &SqlLimits) -> Result<(), String> {
 fn prepare(connection: &Connection, limits: &SqlLimits) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
     connection.query_row("PRAGMA journal_mode = memory", [], |_| Ok(()))?;
     // The file is synced as a whole afterwards.
     connection.pragma_update(None, "synchronous", "off")?;

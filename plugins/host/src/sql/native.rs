@@ -29,7 +29,8 @@ impl Databases for NativeDatabases {
     fn open(&self, name: &str) -> Result<Box<dyn SqlDatabase>, SqlError> {
         let path =
             self.granted.get(name).ok_or_else(|| SqlError::Denied(format!("database `{name}` is not granted")))?;
-        let database = ReadOnly::open(path, &SqlLimits::default()).map_err(|error| SqlError::Runtime(error.to_string()))?;
+        let database =
+            ReadOnly::open(path, &SqlLimits::default()).map_err(|error| SqlError::Runtime(error.to_string()))?;
         Ok(Box::new(NativeDatabase(RefCell::new(database))))
     }
 }

@@ -44,7 +44,7 @@ fn select(
     if !statement.readonly() {
         return Err(SqlError::Denied("only SELECT is allowed".to_owned()));
     }
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let mut found = Rows { columns, rows: Vec::new() };
     let mut size_bytes = 0usize;

@@ -63,7 +63,10 @@ fn other_imports_and_versions_are_refused() {
             "plugin exports acme:tool/run; expected luthier:plugin/metric, luthier:plugin/template, or the functions \
              describe and score-row",
         ),
-        ("", "plugin exports nothing; expected luthier:plugin/metric, luthier:plugin/template, or the functions describe and score-row"),
+        (
+            "",
+            "plugin exports nothing; expected luthier:plugin/metric, luthier:plugin/template, or the functions describe and score-row",
+        ),
     ] {
         assert_eq!(load_error(&component(text)).to_string(), error);
     }
@@ -149,7 +152,8 @@ fn row_metric(describe: &str, score_row: &str, memory: &str) -> Vec<u8> {
 }
 
 /// Writes `(ok NaN)` at 512.
-const NAN: &str = "(i32.store8 (i32.const 512) (i32.const 0)) (f64.store (i32.const 520) (f64.const nan)) i32.const 512";
+const NAN: &str =
+    "(i32.store8 (i32.const 512) (i32.const 0)) (f64.store (i32.const 520) (f64.const nan)) i32.const 512";
 
 #[test]
 fn a_describe_that_does_not_end_is_stopped() {

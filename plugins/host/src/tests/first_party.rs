@@ -37,9 +37,10 @@ fn exact_match_scores_rows() {
 
 #[test]
 fn a_wrong_option_is_refused_before_any_row() {
-    for (id, config, pointer) in
-        [("exact-match", json!({ "ignore_cases": true }), "/ignore_cases"), ("execution-accuracy", json!({ "vm_steps": "many" }), "/vm_steps")]
-    {
+    for (id, config, pointer) in [
+        ("exact-match", json!({ "ignore_cases": true }), "/ignore_cases"),
+        ("execution-accuracy", json!({ "vm_steps": "many" }), "/vm_steps"),
+    ] {
         let plugin = host().load(crate::builtin(id).unwrap()).unwrap();
         let error = plugin.open_metric(&config, Context::default(), &BTreeMap::new()).err().unwrap();
         let Error::InvalidConfig { issues, .. } = error else { panic!("{error}") };
@@ -80,11 +81,8 @@ fn mixed_columns_cross_the_boundary() {
     let mixed = "VALUES (1), (1.0), ('1'), (x'31'), (NULL), (1e999), (-9223372036854775808), ('\"\\ü')";
     let permuted = "VALUES ('\"\\ü'), (1.0), (x'31'), ('1'), (1e999), (-9223372036854775808), (NULL), (1)";
     let other = permuted.replace("x'31'", "x'32'");
-    let rows = table(&[
-        ("prediction", &[permuted, &other]),
-        ("reference", &[mixed, mixed]),
-        ("database", &["db", "db"]),
-    ]);
+    let rows =
+        table(&[("prediction", &[permuted, &other]), ("reference", &[mixed, mixed]), ("database", &["db", "db"])]);
     assert_eq!(metric.score_rows(&rows).unwrap(), [1.0, 0.0].map(RowScore::Score));
 }
 
@@ -100,11 +98,7 @@ fn a_gold_query_over_budget_is_no_score_and_a_predicted_one_is_wrong() {
     ]);
     assert_eq!(
         metric.score_rows(&rows).unwrap(),
-        [
-            RowScore::Error("gold-budget".to_owned()),
-            RowScore::Score(0.0),
-            RowScore::Error("database".to_owned())
-        ]
+        [RowScore::Error("gold-budget".to_owned()), RowScore::Score(0.0), RowScore::Error("database".to_owned())]
     );
 }
 

@@ -61,8 +61,14 @@ fn wrong_batches_are_refused_with_their_fault() {
         ("out-of-bounds", "returned 1.5 at row 0; expected scores from 0 to 1"),
         ("null-without-error", "returned neither at row 0; expected a score or an error"),
         ("falling-offsets", "returned [3, 1] at row 1; expected offsets of column `error` that rise from 0 to 3"),
-        ("offsets-past-the-end", "returned a last offset of 900; expected offsets of column `error` that rise from 0 to 3"),
-        ("bytes-past-the-offsets", "returned a last offset of 2; expected offsets of column `error` that rise from 0 to 3"),
+        (
+            "offsets-past-the-end",
+            "returned a last offset of 900; expected offsets of column `error` that rise from 0 to 3",
+        ),
+        (
+            "bytes-past-the-offsets",
+            "returned a last offset of 2; expected offsets of column `error` that rise from 0 to 3",
+        ),
         ("first-offset", "returned a first offset of 1; expected offsets of column `error` that rise from 0 to 3"),
         ("too-few-offsets", "returned 2; expected 6 offsets in column `error`"),
         ("short-validity", "returned 0; expected 1 bytes of validity in column `score`"),
@@ -126,11 +132,9 @@ fn floods_of_handles_and_queries_are_limited() {
 
 #[test]
 fn a_person_can_interrupt() {
-    let host = Host::new(HostConfig {
-        cache_dir: None,
-        limits: Limits { fuel_per_call: u64::MAX / 2, ..Limits::default() },
-    })
-    .unwrap();
+    let host =
+        Host::new(HostConfig { cache_dir: None, limits: Limits { fuel_per_call: u64::MAX / 2, ..Limits::default() } })
+            .unwrap();
     let cancel = Arc::new(AtomicBool::new(false));
     let context = Context { cancel: Some(cancel.clone()), ..Context::default() };
     let plugin = host.load(HOSTILE).unwrap();
