@@ -32,6 +32,8 @@ impl Context {
         check_toolchain()?;
         let prelude_dir = std::env::var_os(PRELUDE_DIR_VARIABLE).map(PathBuf::from).unwrap_or_default();
         status("Starting the Rust compiler");
+        // evcxr begins with an expression of its own.
+        record.set_quiet(true);
         let mut watcher = Command::new(std::env::current_exe().map_err(|error| unavailable(&error.to_string()))?);
         watcher.env_remove(ROLE_VARIABLE);
         let (evcxr, outputs) =

@@ -36,7 +36,8 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn begin(&self) {
-        *self.state() = State { synced: self.state().synced, ..State::default() };
+        let mut state = self.state();
+        *state = State { synced: state.synced, quiet: state.quiet, ..State::default() };
     }
 
     pub(super) fn set_quiet(&self, quiet: bool) {
