@@ -11,7 +11,8 @@ use crate::limits::{CORE_INSTANCES, Limits};
 use crate::{columns, text};
 
 /// A database that the guest has opened.
-pub(crate) struct OpenDatabase(crate::sql::ReadOnly);
+#[allow(unreachable_pub, reason = "the generated bindings re-export it within their own private module")]
+pub struct OpenDatabase(crate::sql::ReadOnly);
 
 /// Host state of one instance.
 pub(crate) struct State {
