@@ -15,6 +15,9 @@ pub(super) const CYAN: &str = "\u{1b}[36m";
 pub(super) const BOLD: &str = "\u{1b}[1m";
 pub(super) const RESET: &str = "\u{1b}[0m";
 
+/// How much of what a lost process said is told.
+const LAST_WORDS_LINES: usize = 12;
+
 /// A failure that is a message and perhaps advice.
 pub(super) fn plain(ename: &str, evalue: impl Into<String>, hint: Option<&str>) -> RustFailure {
     let evalue = evalue.into();
@@ -42,14 +45,26 @@ pub(super) fn lost_failure(code: Option<i32>, signal: Option<i32>, last_words: &
         let hint = "a loop can look at luthier::interrupt::requested(), and stop in time";
         return plain("Interrupted", format!("{what}{LOST}"), Some(hint));
     }
+    // evcxr's runtime turns the signals of bad memory into an abort, after a word about it.
+    let signal = if last_words.contains("Segmentation fault.") { Some(11) } else { signal };
     let how = match (signal, code) {
         (Some(signal), _) => format!("was ended by {}", signal_name(signal)),
         (None, Some(code)) => format!("exited with status {code}"),
         (None, None) => "ended".to_owned(),
     };
     let mut failure = plain("CellProcessLost", format!("the cell's process {how}: {LOST}"), None);
-    failure.traceback.extend(last_words.lines().map(str::to_owned));
+    let words: Vec<&str> = last_words.lines().take_while(|line| !is_backtrace(line)).collect();
     failure
+        .traceback
+        .extend(words[words.len().saturating_sub(LAST_WORDS_LINES)..].iter().map(|line| (*line).to_owned()));
+    failure
+}
+
+/// The first frame of a backtrace, which shows our own runtime and not the person's code.
+fn is_backtrace(line: &str) -> bool {
+    let line = line.trim_start();
+    let number = line.split_once(": ").map_or("", |(number, _)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

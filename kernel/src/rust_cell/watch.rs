@@ -28,7 +28,7 @@ const HOLD_STDERR: Duration = Duration::from_millis(40);
 const SYNC_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How much of a lost process's error text is told.
-const LAST_WORDS_LINES: usize = 12;
+const LAST_WORDS_CHARS: usize = 16 << 10;
 
 /// Everything that can happen here, on one queue.
 enum Happening {
@@ -282,10 +282,8 @@ impl Watcher {
             return;
         }
         self.last_words.push_str(&text);
-        let excess = self.last_words.lines().count().saturating_sub(LAST_WORDS_LINES);
-        if excess > 0 {
-            let kept: Vec<&str> = self.last_words.lines().skip(excess).collect();
-            self.last_words = kept.join("\n") + "\n";
+        if let Some((position, _)) = self.last_words.char_indices().rev().nth(LAST_WORDS_CHARS) {
+            self.last_words.drain(..position);
         }
         match &mut self.held {
             Some((held, _)) => held.push_str(&text),

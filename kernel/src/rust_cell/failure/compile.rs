@@ -88,16 +88,26 @@ fn diagnostic(error: &CompilationError, cell: &str) -> Diagnostic {
             marks.push(mark);
         }
     }
-    let mut notes: Vec<(&'static str, String)> = error.help().into_iter().map(|help| ("help", help)).collect();
-    if let Some(children) = error.json["children"].as_array() {
-        let note = |child: &serde_json::Value| {
-            let is_note = child["level"] == "note" && child["spans"].as_array().is_some_and(Vec::is_empty);
-            is_note.then(|| child["message"].as_str().map(|text| ("note", text.to_owned()))).flatten()
-        };
-        notes.extend(children.iter().filter_map(note));
-    }
+    let children = error.json["children"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut notes: Vec<(&'static str, String)> = children.iter().filter_map(note).collect();
     notes.extend(error.evcxr_extra_hint().map(|hint| ("note", hint.replace("Evcxr", "a cell"))));
     Diagnostic { code: error.code().map(str::to_owned), message, marks, notes }
+}
+
+/// A help, or a note that points nowhere (one that does points at code the person may not see).
+fn note(child: &serde_json::Value) -> Option<(&'static str, String)> {
+    let message = child["message"].as_str()?;
+    let spans = child["spans"].as_array().map_or(&[][..], Vec::as_slice);
+    match (child["level"].as_str()?, spans) {
+        ("help", [span]) => match span["suggested_replacement"].as_str().map(str::trim) {
+            Some(replacement) if !replacement.is_empty() => Some(("help", format!("{message}: `{replacement}`"))),
+            _ => Some(("help", message.to_owned())),
+        },
+        // A replacement in several places makes no sense in one.
+        ("help", _) => Some(("help", message.to_owned())),
+        ("note", []) => Some(("note", message.to_owned())),
+        _ => None,
+    }
 }
 
 fn rendered(diagnostic: &Diagnostic, cell: &str) -> Vec<String> {

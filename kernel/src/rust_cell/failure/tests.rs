@@ -101,7 +101,8 @@ fn an_error_keeps_its_hint_apart() {
 
 #[test]
 fn a_lost_process_is_explained() {
-    let failure = lost_failure(None, Some(11), "Segmentation fault.\n", false);
+    let last_words = "Segmentation fault.\n   0: rust::run\n             at /x/y.rs:3:4\n  12: main\n";
+    let failure = lost_failure(None, Some(6), last_words, false);
     assert_eq!(failure.ename, "CellProcessLost");
     assert!(failure.evalue.contains("SIGSEGV") && failure.evalue.contains("variables are lost"), "{failure:?}");
     assert!(uncolored(&failure).ends_with("Segmentation fault."));
