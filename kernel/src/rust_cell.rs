@@ -270,6 +270,26 @@ impl Inner {
     }
 }
 
+/// Compile the default prelude before the first Rust cell needs it: half a minute or more, once. `status`
+/// hears what is being waited for. Returns at once when it is built.
+pub fn build_prelude(status: &mut dyn FnMut(&str)) -> Result<(), RustFailure> {
+    let unavailable = |why: String| failure::plain("RustUnavailable", why, None);
+    let root = prelude::default_dir_from_env().map_err(|error| unavailable(error.to_string()))?;
+    prelude::prepare(&root).map_err(|error| unavailable(error.to_string()))?;
+    let built = root.join("built");
+    if built.exists() {
+        return Ok(());
+    }
+    let config =
+        RustCellsConfig { project_dir: root.clone(), runtime_dir: None, prelude_dir: Some(root), warm_up_after: None };
+    RustCells::start(config).execute("", &mut |output| match output {
+        RustOutput::Status(text) if !text.is_empty() => status(&text),
+        _ => {}
+    })?;
+    prelude::atomic_write(&built, prelude::DIGEST.as_bytes())
+        .map_err(|error| unavailable(format!("{}: {error}", built.display())))
+}
+
 /// First thing in `main`: turns this process into an evaluator, a watcher, a cell process or a compiler
 /// wrapper when it was started as one (and then does not return); else does nothing.
 pub fn runtime_hook() {

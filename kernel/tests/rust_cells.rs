@@ -1,6 +1,8 @@
 //! Rust cells through the real compiler: what a person sees when a cell works, fails, is interrupted or
 //! dies. One compiler serves all tests, one after the other; the first waits for the prelude.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

@@ -19,7 +19,22 @@ pub(super) fn install(arguments: &[String]) -> Result<(), CliError> {
     let prefix = prefix("install", arguments)?;
     let dir = kernelspec::install(&prefix).map_err(CliError::failed)?;
     terminal::print_line(&format!("installed the kernel `luthier` in {}", dir.display()));
+    build_prelude();
     Ok(())
+}
+
+/// Without it the first Rust cell would wait. A machine without Rust still has all command cells.
+fn build_prelude() {
+    let mut announced = false;
+    let built = crate::rust_cell::build_prelude(&mut |_| {
+        if !std::mem::replace(&mut announced, true) {
+            terminal::print_line("building the prelude of Rust cells (once, a minute or so)");
+        }
+    });
+    match built {
+        Ok(()) => terminal::print_line("Rust cells are ready"),
+        Err(failure) => terminal::print_line(&format!("Rust cells are not ready: {}", failure.evalue)),
+    }
 }
 
 /// `luthier uninstall`.

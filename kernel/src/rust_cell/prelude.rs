@@ -153,7 +153,7 @@ fn quoted(path: &Path) -> String {
     toml::Value::String(path.to_string_lossy().into_owned()).to_string()
 }
 
-fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let parent = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(parent)?;

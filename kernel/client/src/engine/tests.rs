@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

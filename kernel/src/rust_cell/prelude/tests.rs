@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "files of a test need no atomic writer")]
+
 use super::*;
 
 #[test]
