@@ -38,11 +38,12 @@ fn select(
         sql_error(error, running, reason, budget)
     };
     let mut statement = connection.prepare(sql).map_err(|error| explain(&error, false))?;
-    if statement.column_count() == 0 {
-        return Err(SqlError::Syntax("expected a SELECT".to_owned()));
-    }
+    // VACUUM asks the authorizer only when it runs.
     if !statement.readonly() {
         return Err(SqlError::Denied("only SELECT is allowed".to_owned()));
+    }
+    if statement.column_count() == 0 {
+        return Err(SqlError::Syntax("expected a SELECT".to_owned()));
     }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();

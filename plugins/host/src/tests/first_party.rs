@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use luthier_eval::{Aggregation, Metric, RowScore};
 use serde_json::json;
 
-use super::support::{builtin_metric, host, shop, table};
+use super::support::{builtin_metric, builtin_plugin, shop, table};
 use crate::{Context, Error, builtins};
 
 #[test]
 fn every_builtin_describes_itself_and_asks_for_no_more_than_sql() {
     for (id, bytes) in builtins() {
-        let plugin = host().load(bytes).unwrap();
+        let plugin = builtin_plugin(id);
         assert_eq!(plugin.id(), *id);
         assert!(!plugin.summary().is_empty() && plugin.config_schema().is_object());
         let allowed = ["luthier:plugin/data@0.1.0", "luthier:plugin/log@0.1.0", "luthier:plugin/sql@0.1.0"];
@@ -41,7 +41,7 @@ fn a_wrong_option_is_refused_before_any_row() {
         ("exact-match", json!({ "ignore_cases": true }), "/ignore_cases"),
         ("execution-accuracy", json!({ "vm_steps": "many" }), "/vm_steps"),
     ] {
-        let plugin = host().load(crate::builtin(id).unwrap()).unwrap();
+        let plugin = builtin_plugin(id);
         let error = plugin.open_metric(&config, Context::default(), &BTreeMap::new()).err().unwrap();
         let Error::InvalidConfig { issues, .. } = error else { panic!("{error}") };
         assert_eq!(issues[0].pointer, pointer);
@@ -129,7 +129,7 @@ fn scores_depend_neither_on_order_nor_on_batches() {
 
 #[test]
 fn a_metric_is_no_template() {
-    let plugin = host().load(crate::builtin("exact-match").unwrap()).unwrap();
+    let plugin = builtin_plugin("exact-match");
     let error = plugin.open_template(&json!({}), Context::default(), &BTreeMap::new()).err().unwrap();
     assert_eq!(error.to_string(), "plugin `exact-match` is a metric, expected a template");
 }

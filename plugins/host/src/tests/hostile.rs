@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use luthier_eval::RowScore;
 use serde_json::json;
 
-use super::support::{HOSTILE, host, hostile, limits, score_error, shop, table};
+use super::support::{HOSTILE, hostile, hostile_plugin, limits, score_error, shop, table};
 use crate::{Context, Error, Host, HostConfig, Limits};
 
 #[test]
@@ -20,25 +20,27 @@ fn endless_loops_run_out_of_fuel() {
 }
 
 #[test]
-fn memory_and_stack_are_limited() {
+fn memory_and_stacks_are_limited() {
     let error = score_error("memory-bomb");
     let Error::OutOfMemory { call: "score", requested, limit: 67_108_864, .. } = error else { panic!("{error}") };
     assert!(requested > 67_108_864);
     assert_eq!(score_error("recursion").to_string(), "plugin `hostile`: score overflowed its stack of 524288 bytes");
+    // Arrays lie on a second stack, in the guest's own memory.
+    let error = score_error("large-frames").to_string();
+    assert_eq!(error, "plugin `hostile`: score trapped: wasm trap: out of bounds memory access");
 }
 
 #[test]
 fn a_panic_is_reported_with_its_message() {
     let error = score_error("panic").to_string();
-    assert!(error.contains("score trapped: wasm `unreachable` instruction executed"), "{error}");
+    assert!(error.contains("score trapped: wasm trap: wasm `unreachable` instruction executed"), "{error}");
     assert!(error.contains("row 5 is not to my taste"), "{error}");
 }
 
 #[test]
 fn an_instance_ends_with_its_first_trap() {
-    let host = host();
     let rows = table(&[("prediction", &["a"])]);
-    let mut metric = hostile(&host, "panic").unwrap();
+    let mut metric = hostile("panic").unwrap();
     metric.score_rows(&rows).unwrap_err();
     assert_eq!(
         metric.score_rows(&rows).unwrap_err().to_string(),
@@ -90,17 +92,16 @@ fn a_huge_result_is_not_copied() {
 
 #[test]
 fn text_for_people_has_no_escapes() {
-    let plugin = host().load(HOSTILE).unwrap();
+    let plugin = hostile_plugin();
     assert_eq!(plugin.summary(), "misbehaves on purpose");
-    let error = hostile(&host(), "refuse-config").err().unwrap().to_string();
+    let error = hostile("refuse-config").err().unwrap().to_string();
     assert_eq!(error, "plugin `hostile`: invalid configuration; /behavior: no such thing");
     assert_eq!(score_error("refuse").to_string(), "plugin `hostile`: score failed: no");
 }
 
 #[test]
 fn a_log_flood_is_cut() {
-    let host = host();
-    let mut metric = hostile(&host, "log-flood").unwrap();
+    let mut metric = hostile("log-flood").unwrap();
     // Formatting 100,000 lines may run out of fuel; the log is what this looks at.
     let _ = metric.score_rows(&table(&[("prediction", &["a"])]));
     let log = metric.take_log();
@@ -112,7 +113,7 @@ fn a_log_flood_is_cut() {
 #[test]
 fn floods_of_handles_and_queries_are_limited() {
     let (_directory, databases) = shop();
-    let plugin = host().load(HOSTILE).unwrap();
+    let plugin = hostile_plugin();
     let run = |behavior: &str| {
         let config = json!({ "behavior": behavior });
         let mut metric = plugin.open_metric(&config, Context::default(), &databases).unwrap();
@@ -155,15 +156,17 @@ fn a_person_can_interrupt() {
 fn the_backstop_ends_what_fuel_does_not() {
     let limits = Limits { fuel_per_call: u64::MAX / 2, backstop_s: 1, ..Limits::default() };
     let host = Host::new(HostConfig { cache_dir: None, limits }).unwrap();
-    let error = hostile(&host, "loop").unwrap().score_rows(&table(&[("prediction", &["a"])])).unwrap_err();
+    let plugin = host.load(HOSTILE).unwrap();
+    let config = json!({ "behavior": "loop" });
+    let mut metric = plugin.open_metric(&config, Context::default(), &Default::default()).unwrap();
+    let error = metric.score_rows(&table(&[("prediction", &["a"])])).unwrap_err();
     assert_eq!(error.to_string(), "plugin `hostile`: score ran for 1 s; the run is invalid");
 }
 
 #[test]
 fn state_in_a_session_is_the_plugins_own() {
-    let host = host();
     let rows = table(&[("prediction", &["a", "b", "c"])]);
-    let (mut one, mut two) = (hostile(&host, "state").unwrap(), hostile(&host, "state").unwrap());
+    let (mut one, mut two) = (hostile("state").unwrap(), hostile("state").unwrap());
     let first = one.score_rows(&rows).unwrap();
     assert_ne!(one.score_rows(&rows).unwrap(), first);
     assert_eq!(two.score_rows(&rows).unwrap(), first);

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use luthier_eval::RowScore;
 use serde_json::{Value, json};
 
-use crate::{Context, Error, Host, HostConfig, Limits, MetricPlugin, build_database};
+use crate::{Context, Error, Host, HostConfig, Limits, MetricPlugin, Plugin, build_database};
 
 pub(super) const HOSTILE: &[u8] = include_bytes!("../../../../tests/guests/hostile/hostile.wasm");
 
@@ -19,8 +19,23 @@ pub(super) fn limits() -> Limits {
     limits
 }
 
-pub(super) fn host() -> Host {
-    Host::new(HostConfig { cache_dir: None, limits: limits() }).unwrap()
+/// One host for all tests: what one guest does to it, the next one would notice.
+pub(super) fn host() -> &'static Host {
+    static HOST: LazyLock<Host> =
+        LazyLock::new(|| Host::new(HostConfig { cache_dir: None, limits: limits() }).unwrap());
+    &HOST
+}
+
+/// Compiled once.
+pub(super) fn hostile_plugin() -> &'static Plugin {
+    static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| host().load(HOSTILE).unwrap());
+    &PLUGIN
+}
+
+pub(super) fn builtin_plugin(id: &str) -> Plugin {
+    static PLUGINS: LazyLock<Mutex<BTreeMap<String, Plugin>>> = LazyLock::new(Mutex::default);
+    let mut plugins = PLUGINS.lock().unwrap();
+    plugins.entry(id.to_owned()).or_insert_with(|| host().load(crate::builtin(id).unwrap()).unwrap()).clone()
 }
 
 pub(super) fn table(columns: &[(&str, &[&str])]) -> RecordBatch {
@@ -32,16 +47,15 @@ pub(super) fn table(columns: &[(&str, &[&str])]) -> RecordBatch {
     .unwrap()
 }
 
-pub(super) fn hostile(host: &Host, behavior: &str) -> Result<MetricPlugin, Error> {
-    host.load(HOSTILE)?.open_metric(&json!({ "behavior": behavior }), Context::default(), &BTreeMap::new())
+pub(super) fn hostile(behavior: &str) -> Result<MetricPlugin, Error> {
+    hostile_plugin().open_metric(&json!({ "behavior": behavior }), Context::default(), &BTreeMap::new())
 }
 
 /// The error of scoring five rows, after which a fresh instance must still score.
 pub(super) fn score_error(behavior: &str) -> Error {
-    let host = host();
     let rows = table(&[("prediction", &["a", "b", "c", "d", "e"])]);
-    let outcome = hostile(&host, behavior).and_then(|mut metric| metric.score_rows(&rows));
-    let good = hostile(&host, "good").unwrap().score_rows(&rows).unwrap();
+    let outcome = hostile(behavior).and_then(|mut metric| metric.score_rows(&rows));
+    let good = hostile("good").unwrap().score_rows(&rows).unwrap();
     assert_eq!(good, vec![RowScore::Score(1.0); 5], "the host works after `{behavior}`");
     outcome.expect_err(behavior)
 }
@@ -56,6 +70,5 @@ pub(super) fn shop() -> (tempfile::TempDir, BTreeMap<String, PathBuf>) {
 }
 
 pub(super) fn builtin_metric(id: &str, config: &Value, databases: &BTreeMap<String, PathBuf>) -> MetricPlugin {
-    let plugin = host().load(crate::builtin(id).unwrap()).unwrap();
-    plugin.open_metric(config, Context::default(), databases).unwrap()
+    builtin_plugin(id).open_metric(config, Context::default(), databases).unwrap()
 }

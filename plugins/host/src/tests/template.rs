@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use arrow_array::{Array, RecordBatch};
 use luthier_data::{Answer, AnswerExtractor, PromptRenderer};
@@ -9,8 +10,12 @@ use serde_json::{Value, json};
 use super::support::{shop, table};
 use crate::{Context, Error, Host, HostConfig, Plugin, TemplatePlugin, build_database};
 
-fn plugin() -> Plugin {
-    Host::new(HostConfig::default()).unwrap().load(crate::builtin("text-to-sql").unwrap()).unwrap()
+fn plugin() -> &'static Plugin {
+    static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
+        let host = Host::new(HostConfig::default()).unwrap();
+        host.load(crate::builtin("text-to-sql").unwrap()).unwrap()
+    });
+    &PLUGIN
 }
 
 /// The template on the database that it brings.

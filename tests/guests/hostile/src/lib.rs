@@ -39,11 +39,16 @@ impl Metric for Hostile {
             "loop" => endless_loop(),
             "memory-bomb" => memory_bomb(),
             "recursion" => return Ok(scores((0..n).map(|row| recurse(row as u64 + 1) as f64))),
+            "large-frames" => return Ok(scores((0..n).map(|row| recurse_with_ballast(row as u64 + 1) as f64))),
             "panic" => panic!("row {} is not to my taste", self.rows_seen),
             "log-flood" => (0..100_000).for_each(|i| log::info(&format!("line {i} \u{1b}[2J{}", "x".repeat(10_000)))),
             "handle-flood" => return self.handle_flood(n),
             "sql-flood" => return self.sql_flood(),
-            "ungranted" => return Err(Error::Internal(self.databases.open("secret").map_or_else(|e| e.to_string(), |_| String::new()))),
+            "ungranted" => {
+                return Err(Error::Internal(
+                    self.databases.open("secret").map_or_else(|e| e.to_string(), |_| String::new()),
+                ));
+            }
             "refuse" => return Err(Error::Internal("\u{1b}[2Jno".to_owned())),
             _ => {}
         }
@@ -70,17 +75,31 @@ impl Hostile {
             "infinite" => scores(ones().map(|_| f64::INFINITY)),
             "out-of-bounds" => scores(ones().map(|_| 1.5)),
             "null-without-error" => Batch::new(n).with("score", Column::Float64((0..n).map(|_| None).collect())),
-            "falling-offsets" => error_column(Utf8Column { offsets: offsets(n, &[0, 3, 1]), bytes: vec![b'a'; 3], validity: None }),
-            "offsets-past-the-end" => error_column(Utf8Column { offsets: offsets(n, &[0, 1, 900]), bytes: vec![b'a'; 3], validity: None }),
-            "bytes-past-the-offsets" => error_column(Utf8Column { offsets: offsets(n, &[0, 1, 2]), bytes: vec![b'a'; 3], validity: None }),
-            "first-offset" => error_column(Utf8Column { offsets: offsets(n, &[1, 2, 3]), bytes: vec![b'a'; 3], validity: None }),
+            "falling-offsets" => {
+                error_column(Utf8Column { offsets: offsets(n, &[0, 3, 1]), bytes: vec![b'a'; 3], validity: None })
+            }
+            "offsets-past-the-end" => {
+                error_column(Utf8Column { offsets: offsets(n, &[0, 1, 900]), bytes: vec![b'a'; 3], validity: None })
+            }
+            "bytes-past-the-offsets" => {
+                error_column(Utf8Column { offsets: offsets(n, &[0, 1, 2]), bytes: vec![b'a'; 3], validity: None })
+            }
+            "first-offset" => {
+                error_column(Utf8Column { offsets: offsets(n, &[1, 2, 3]), bytes: vec![b'a'; 3], validity: None })
+            }
             "too-few-offsets" => error_column(Utf8Column { offsets: vec![0, 3], bytes: vec![b'a'; 3], validity: None }),
-            "invalid-utf8" => error_column(Utf8Column { offsets: offsets(n, &[0, 1, 3]), bytes: vec![b'a', 0xff, 0xfe], validity: None }),
-            "split-character" => error_column(Utf8Column { offsets: offsets(n, &[0, 1, 2]), bytes: "ä".as_bytes().to_vec(), validity: None }),
-            "short-validity" => Batch::new(n).with(
-                "score",
-                Column::Float64(Float64Column { values: ones().collect(), validity: Some(Vec::new()) }),
-            ),
+            "invalid-utf8" => error_column(Utf8Column {
+                offsets: offsets(n, &[0, 1, 3]),
+                bytes: vec![b'a', 0xff, 0xfe],
+                validity: None,
+            }),
+            "split-character" => error_column(Utf8Column {
+                offsets: offsets(n, &[0, 1, 2]),
+                bytes: "ä".as_bytes().to_vec(),
+                validity: None,
+            }),
+            "short-validity" => Batch::new(n)
+                .with("score", Column::Float64(Float64Column { values: ones().collect(), validity: Some(Vec::new()) })),
             "huge-result" => scores(std::iter::repeat_n(1.0, 20_000_000)),
             "state" => scores((0..n).map(|row| ((self.rows_seen - n + row) % 2) as f64)),
             _ => scores(ones()),
@@ -92,7 +111,9 @@ impl Hostile {
         loop {
             match self.databases.open("db") {
                 Ok(database) => opened.push(database),
-                Err(error) => return Err(Error::Internal(format!("{} opened for {n} rows, then {error}", opened.len()))),
+                Err(error) => {
+                    return Err(Error::Internal(format!("{} opened for {n} rows, then {error}", opened.len())));
+                }
             }
         }
     }
@@ -134,7 +155,12 @@ fn memory_bomb() {
     }
 }
 
+/// The rotation keeps the compiler from making a loop of it.
 fn recurse(depth: u64) -> u64 {
-    let ballast = std::hint::black_box([depth; 64]);
-    if depth == 0 { 0 } else { recurse(depth + 1).wrapping_add(ballast[3]) }
+    if depth == u64::MAX { 0 } else { recurse(depth + 1).rotate_left(3) ^ depth }
+}
+
+fn recurse_with_ballast(depth: u64) -> u64 {
+    let ballast = std::hint::black_box([depth; 512]);
+    if depth == u64::MAX { 0 } else { recurse_with_ballast(depth + 1).wrapping_add(ballast[3]) }
 }
