@@ -19,6 +19,7 @@ pub struct ClientMessage {
 /// What a client may say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, and a box would show in every match")]
 pub enum ClientBody {
     /// First message on every connection.
     Hello { protocol_version: u32, build: String },
