@@ -113,7 +113,7 @@ impl Connection {
             cancel,
         );
         match answer {
-            Answer::Result(response) => Ok(response),
+            Answer::Result(response) => Ok(*response),
             Answer::Error(failure) => Err(failure),
             Answer::Lost(cause) => {
                 self.transport = None;
@@ -229,7 +229,7 @@ impl Connection {
             };
             match message.body {
                 EngineBody::Event { event } => on_event(event),
-                EngineBody::Result { response } => return Answer::Result(*response),
+                EngineBody::Result { response } => return Answer::Result(response),
                 EngineBody::Error { failure } => return Answer::Error(failure),
                 EngineBody::Hello { .. } => {}
             }
@@ -272,7 +272,7 @@ impl Connection {
 }
 
 enum Answer {
-    Result(Response),
+    Result(Box<Response>),
     Error(Failure),
     Lost(String),
     /// Cancelled, and no answer for too long.

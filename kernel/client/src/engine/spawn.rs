@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -145,7 +145,7 @@ fn not_started(program: &Path, error: &io::Error) -> Failure {
 }
 
 /// With what the engine itself said since `log_start`.
-fn failed_to_start(program: &Path, what: &str, log: &PathBuf, log_start: u64) -> Failure {
+fn failed_to_start(program: &Path, what: &str, log: &Path, log_start: u64) -> Failure {
     let said = tail(log, log_start);
     let message = match said.is_empty() {
         true => format!("the engine {} was started, but {what}", program.display()),
