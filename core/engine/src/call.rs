@@ -15,7 +15,7 @@ const ENDED: u8 = 2;
 
 /// A request that is being served.
 #[derive(Debug)]
-pub struct Call {
+pub(crate) struct Call {
     id: u64,
     outbox: Outbox,
     cancel: Arc<AtomicBool>,
@@ -31,17 +31,17 @@ impl Call {
     }
 
     /// Set when somebody wants it to stop.
-    pub fn cancel_token(&self) -> &Arc<AtomicBool> {
+    pub(crate) fn cancel_token(&self) -> &Arc<AtomicBool> {
         &self.cancel
     }
 
     /// Say that something happened. A client that is gone or does not read misses it.
-    pub fn event(&self, event: Event) {
+    pub(crate) fn event(&self, event: Event) {
         self.send(EngineBody::Event { event });
     }
 
     /// A remark that stops nothing.
-    pub fn warn(&self, message: impl Into<String>) {
+    pub(crate) fn warn(&self, message: impl Into<String>) {
         self.event(Event::Warning { message: message.into() });
     }
 

@@ -13,15 +13,15 @@
 //! assert_eq!(back, message);
 //! ```
 
-pub mod message;
-pub mod request;
-pub mod spec;
 pub mod event;
-pub mod response;
 pub mod failure;
 pub mod frame;
+pub mod message;
 pub mod paths;
 pub mod private_dir;
+pub mod request;
+pub mod response;
+pub mod spec;
 
 pub use event::{Event, StepEvent};
 pub use failure::{Failure, FailureKind, Location};

@@ -24,10 +24,7 @@ pub const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// The project of `from`: the nearest ancestor that has a `.luthier/`, else `from` itself.
 pub fn project_root(from: &Path) -> PathBuf {
-    from.ancestors()
-        .find(|dir| dir.join(PROJECT_DIR_NAME).is_dir())
-        .unwrap_or(from)
-        .to_path_buf()
+    from.ancestors().find(|dir| dir.join(PROJECT_DIR_NAME).is_dir()).unwrap_or(from).to_path_buf()
 }
 
 /// What the socket's place depends on.
@@ -77,9 +74,7 @@ fn absolute(dir: &Path) -> PathBuf {
 
 /// FNV-1a, 64 bits (draft-eastlake-fnv): names a directory, protects nothing.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

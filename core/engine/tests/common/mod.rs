@@ -1,6 +1,6 @@
 //! An engine process, a client for it, and a tiny model to work on.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file is a crate that uses its own part")]
 
 pub mod client;
 pub mod model;
