@@ -93,6 +93,7 @@ fn plain_text(output: &RustOutput) -> &str {
 #[test]
 fn values_text_and_displays_come_in_order() {
     let cells = cells();
+    assert!(cells.ok("for _ in 0..1 {}").is_empty());
     cells.ok("let greeting = String::from(\"hello\");");
     let outputs = cells.ok("println!(\"before\");\nprint!(\"no newline\");\ngreeting.len()");
     assert_eq!(stdout(&outputs), "before\nno newline");

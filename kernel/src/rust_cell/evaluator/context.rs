@@ -164,6 +164,8 @@ fn set_up_cell(prelude_dir: &Path) -> Result<String, prelude::PreludeError> {
         .collect();
     lines.push("use luthier_prelude::*;".into());
     lines.push(ATTACH.into());
+    // evcxr allows `?` once a cell has used it, and takes the display of that cell's value away.
+    lines.push("Ok::<(), String>(())?;".into());
     Ok(lines.join("\n"))
 }
 

@@ -133,7 +133,9 @@ impl State {
 
     fn show_bundle(&mut self) {
         let bundle = std::mem::take(&mut self.bundle);
-        if !bundle.is_empty() && !self.quiet {
+        // A cell that ends with a loop has a value, but none that anybody wants to see.
+        let is_unit = bundle.len() == 1 && bundle.get("text/plain").is_some_and(|text| text == "()");
+        if !bundle.is_empty() && !is_unit && !self.quiet {
             output(RustOutput::Display(bundle));
         }
     }
