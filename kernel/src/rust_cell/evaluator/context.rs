@@ -1,5 +1,6 @@
 //! evcxr, set up for our cells.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -29,13 +30,13 @@ pub(super) struct Context {
 impl Context {
     /// Start evcxr and a cell process that knows the prelude. Takes seconds, on a new machine a minute.
     pub(super) fn start(record: &Arc<Record>, interrupter: &Arc<Interrupter>) -> Result<Self, RustFailure> {
-        check_toolchain()?;
+        let libraries = check_toolchain()?;
         let prelude_dir = std::env::var_os(PRELUDE_DIR_VARIABLE).map(PathBuf::from).unwrap_or_default();
         status("Starting the Rust compiler");
         // evcxr begins with an expression of its own.
         record.set_quiet(true);
         let mut watcher = Command::new(std::env::current_exe().map_err(|error| unavailable(&error.to_string()))?);
-        watcher.env_remove(ROLE_VARIABLE);
+        watcher.env_remove(ROLE_VARIABLE).env("LD_LIBRARY_PATH", library_path(&libraries));
         let (evcxr, outputs) =
             EvalContext::with_subprocess_command(watcher).map_err(|error| unavailable(&error.to_string()))?;
         let lines = Arc::clone(record);
@@ -219,19 +220,33 @@ fn unavailable(why: &str) -> RustFailure {
     )
 }
 
-/// A missing compiler is the usual reason; evcxr's own words for it are no help.
-fn check_toolchain() -> Result<(), RustFailure> {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).stderr(Stdio::null()).output();
-    let Ok(sysroot) = sysroot.map_err(|error| error.to_string()).and_then(|output| match output.status.success() {
+/// A missing compiler is the usual reason; evcxr's own words for it are no help. Returns the
+/// directory of the host's standard library, `SYSROOT/lib/rustlib/TRIPLE/lib`.
+fn check_toolchain() -> Result<PathBuf, RustFailure> {
+    let libraries = Command::new("rustc").args(["--print", "target-libdir"]).stderr(Stdio::null()).output();
+    let Ok(libraries) = libraries.map_err(|error| error.to_string()).and_then(|output| match output.status.success() {
         true => Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())),
         false => Err(output.status.to_string()),
     }) else {
         return Err(unavailable("rustc was not found; install Rust from https://rustup.rs"));
     };
-    if !sysroot.join("lib/rustlib/src/rust/library").is_dir() {
+    let source = libraries.ancestors().nth(2).map(|rustlib| rustlib.join("src/rust/library"));
+    if !source.is_some_and(|source| source.is_dir()) {
         add_standard_library_source();
     }
-    Ok(())
+    Ok(libraries)
+}
+
+/// Where a cell's library finds the standard library and the prelude. Its own run-time path is
+/// relative to the directory that it was linked in, and cargo moves it one up from there.
+fn library_path(libraries: &Path) -> OsString {
+    let mut path = libraries.as_os_str().to_owned();
+    let triple = libraries.parent().and_then(Path::file_name);
+    if let (Some(slot), Some(triple)) = (std::env::var_os("EVCXR_TMPDIR"), triple) {
+        path.push(":");
+        path.push(PathBuf::from(slot).join("target").join(triple).join("debug/deps"));
+    }
+    path
 }
 
 /// rust-analyzer needs it to know the types of variables, and would fetch it unannounced.
