@@ -82,9 +82,8 @@ fn the_prelude_builds_without_network_and_registry() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(dir.path().join("target/debug/libluthier_prelude.so").exists());
-    assert!(
-        !String::from_utf8_lossy(&output.stderr).contains("warning"),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    // A patch for a package that only others of our workspace switch on goes unused; nothing else is said.
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let warnings: Vec<&str> = stderr.lines().filter(|line| line.starts_with("warning")).collect();
+    assert!(warnings.iter().all(|line| line.contains("was not used in the crate graph")), "{warnings:?}");
 }
