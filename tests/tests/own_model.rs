@@ -30,7 +30,8 @@ fn dataset_finetune_evaluate_on_a_directory_and_a_jsonl_file() -> Result<()> {
     let adapter = project.path().join(run["adapter_dir"].as_str().context("adapter_dir")?);
     assert!(adapter.join("adapter_config.json").is_file() && adapter.join("adapter_model.safetensors").is_file());
 
-    project.write("score.toml", "models = [\"mine\", \"learn\"]\ndata = \"pairs\"\n[generation]\nmax_new_tokens = 8\n")?;
+    project
+        .write("score.toml", "models = [\"mine\", \"learn\"]\ndata = \"pairs\"\n[generation]\nmax_new_tokens = 8\n")?;
     let report = project.json(&["evaluate", "score.toml", "--json"])?;
     let rows = report["rows"].as_array().context("rows")?;
     assert_eq!(rows.len(), 2, "{report}");

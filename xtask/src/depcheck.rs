@@ -72,11 +72,7 @@ const RULES: &[Rule] = &[
         may: &["luthier-protocol", "luthier"],
         never: &["candle-", "wasmtime", "parquet", "tokenizers"],
     },
-    Rule {
-        name: "luthier-plugin",
-        may: &[],
-        never: &["tokio", "wasmtime", "candle-", "arrow-", "parquet", JUPYTER],
-    },
+    Rule { name: "luthier-plugin", may: &[], never: &["tokio", "wasmtime", "candle-", "arrow-", "parquet", JUPYTER] },
 ];
 
 /// Crates that may import anything.

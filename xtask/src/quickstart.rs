@@ -32,15 +32,12 @@ pub(crate) fn run() -> Result<()> {
     let out = out_dir();
     let project = out.join("project");
     std::fs::create_dir_all(&out)?;
-    let build = shell::step("build", || {
-        shell::run(shell::cargo().args(["build", "--locked", "--workspace", "--bins"]))
-    })?;
+    let build =
+        shell::step("build", || shell::run(shell::cargo().args(["build", "--locked", "--workspace", "--bins"])))?;
     let mut jupyter = None;
     let install = shell::step("install", || {
         let venv = venv()?;
-        shell::run(
-            std::process::Command::new(shell::binary("luthier")).args(["install", "--prefix"]).arg(&venv.dir),
-        )?;
+        shell::run(std::process::Command::new(shell::binary("luthier")).args(["install", "--prefix"]).arg(&venv.dir))?;
         jupyter = Some(venv);
         Ok(())
     })?;

@@ -15,7 +15,10 @@ const REQUIREMENTS: &[&str] = &[
     "pyarrow==26.0.1",
 ];
 
-const STEPS: &[(&str, fn() -> Result<()>)] = &[
+/// A named step, run from the repository's root.
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: &[Step] = &[
     ("fmt", fmt),
     ("clippy", clippy),
     ("depcheck", depcheck::run),
@@ -68,8 +71,8 @@ fn python() -> Result<()> {
     let venv = test_venv()?;
     shell::run(
         venv.command()
-            .args(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/python"])
-            .env("LUTHIER", shell::binary("luthier"))
+            .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"])
+            .env("LUTHIER_BIN", shell::binary("luthier"))
             .current_dir(shell::root()),
     )
 }

@@ -29,6 +29,6 @@ pub use error::{Error, Result};
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
 pub use lora::{ALL_LINEAR, LoraAdapter, LoraConfig};
 pub use model::{Model, SaveDtype};
-pub use score::{SequenceScore, loglikelihood, logits};
+pub use score::{SequenceScore, logits, loglikelihood};
 pub use trainable::{BatchLoss, DropoutKey, ParameterInfo, TrainableModel};
 pub use weights::Projection;

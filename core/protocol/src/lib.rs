@@ -16,6 +16,8 @@
 pub mod event;
 pub mod failure;
 pub mod frame;
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create files as they please"))]
+
 pub mod message;
 pub mod paths;
 pub mod private_dir;

@@ -145,11 +145,11 @@ impl Watcher {
             }
             Happening::StdoutEnded => {}
             Happening::Stderr(text) => self.hold_stderr(&text),
-            Happening::Evcxr(Some(line)) => self.from_evcxr(&line),
+            Happening::Evcxr(Some(line)) => self.on_evcxr(&line),
             Happening::Evcxr(None) => {
                 let _ = self.child.kill();
             }
-            Happening::Cell(message, stream) => self.from_cell(message, stream),
+            Happening::Cell(message, stream) => self.on_cell(message, stream),
             Happening::Control(ToWatcher::Interrupt) => self.tell_cell(&ToCell::Interrupt),
             Happening::Control(ToWatcher::Kill) => {
                 let _ = self.child.kill();
@@ -185,7 +185,7 @@ impl Watcher {
         }
     }
 
-    fn from_evcxr(&mut self, line: &str) {
+    fn on_evcxr(&mut self, line: &str) {
         if line.starts_with("LOAD_AND_RUN ") {
             self.end = CellEnd::Normal;
             self.panic = None;
@@ -199,7 +199,7 @@ impl Watcher {
         }
     }
 
-    fn from_cell(&mut self, message: FromCell, stream: Option<UnixStream>) {
+    fn on_cell(&mut self, message: FromCell, stream: Option<UnixStream>) {
         if stream.is_some() {
             self.cell = stream;
         }

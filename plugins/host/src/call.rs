@@ -60,7 +60,7 @@ impl Guest {
         self.fuel_used
     }
 
-    /// Runs `body` with the fuel of a call with `rows` rows, on a thread with a known stack.
+    /// Runs `body` with the fuel of a call with `rows` ordinary rows, on a thread with a known stack.
     pub(crate) fn call<R: Send>(
         &mut self,
         call: &'static str,

@@ -20,8 +20,11 @@ use crate::plugin::{Context, Description, Plugin, World, identity, refused};
 use crate::row_metric::RowSession;
 use crate::{Error, text};
 
-/// Rows of one call: enough to make calls cheap, few enough to see an interrupt soon.
-const ROWS_PER_CALL: usize = 256;
+/// Rows of one call: enough to make calls cheap, few enough to stop an endless loop soon.
+const ROWS_PER_CALL: usize = 64;
+/// A scored row has the fuel of so many others: it may compare two results of 100,000 rows each (about 1 G fuel), and
+/// whether it fits must not depend on the rows that come with it.
+const FUEL_ROWS_PER_SCORE: usize = 20;
 /// The column in which a row without a score says why.
 const ERROR_COLUMN: &str = "error";
 
@@ -115,7 +118,7 @@ impl MetricPlugin {
                 let batch = to_guest(rows)?;
                 let found = self
                     .guest
-                    .call("score", n_rows, |store| {
+                    .call("score", n_rows * FUEL_ROWS_PER_SCORE, |store| {
                         instance.luthier_plugin_metric().session().call_score(store, *session, &batch)
                     })?
                     .map_err(|error| refused(&self.guest, "score", error))?;

@@ -11,8 +11,8 @@ use crate::{Context, Error, Host, HostConfig, Limits};
 #[test]
 fn endless_loops_run_out_of_fuel() {
     let error = score_error("loop");
-    let Error::OutOfFuel { call: "score", used, limit: 505_000_000, .. } = error else { panic!("{error}") };
-    assert!(used >= 504_999_000);
+    let Error::OutOfFuel { call: "score", used, limit: 600_000_000, .. } = error else { panic!("{error}") };
+    assert!(used >= 599_999_000);
     assert_eq!(
         score_error("loop-in-open").to_string(),
         "plugin `hostile`: open is out of fuel after 500000000 (limit 500000000)"
