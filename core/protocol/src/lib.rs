@@ -13,11 +13,11 @@
 //! assert_eq!(back, message);
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create files as they please"))]
+
 pub mod event;
 pub mod failure;
 pub mod frame;
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests create files as they please"))]
-
 pub mod message;
 pub mod paths;
 pub mod private_dir;

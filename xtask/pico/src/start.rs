@@ -60,7 +60,7 @@ pub(super) fn lay_circuits(trainable: &mut TrainableModel, config: &ModelConfig)
         && width >= 8 * head
         && head >= 16
         && config.n_kv_heads >= 2
-        && 1 + config.n_kv_heads * head <= width - width / 4;
+        && config.n_kv_heads * head < width - width / 4;
     ensure!(room, "the copying circuits need two blocks and a width of eight heads or more");
     for layer in 0..config.n_layers {
         matrix(trainable, &format!("model.layers.{layer}.self_attn.o_proj.weight"))?.values.fill(0.0);

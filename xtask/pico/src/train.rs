@@ -81,7 +81,7 @@ impl Run<'_> {
             n_targets += targets;
             n_tokens += tokens;
             self.schedule_cooldown(progress);
-            if progress.step % REPORT_EVERY == 0 {
+            if progress.step.is_multiple_of(REPORT_EVERY) {
                 let rate = n_tokens as f64 / reported.elapsed().as_secs_f64();
                 let share = n_targets as f64 / n_tokens as f64;
                 println!(
@@ -93,7 +93,7 @@ impl Run<'_> {
                 );
                 (nll, n_targets, n_tokens, reported) = (0.0, 0, 0, Instant::now());
             }
-            if progress.step % EVALUATE_EVERY == 0 {
+            if progress.step.is_multiple_of(EVALUATE_EVERY) {
                 println!(
                     "step {} {}",
                     progress.step,
