@@ -1,5 +1,6 @@
 //! Support for journeys that cross crates: a project of its own, the real binaries, small models.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ impl Project {
     /// An empty project.
     pub fn new() -> Result<Project> {
         let dir = tempfile::tempdir()?;
-        let runtime = tempfile::Builder::new().prefix("lu-").tempdir_in("/tmp")?;
+        let private = std::fs::Permissions::from_mode(0o700);
+        let runtime = tempfile::Builder::new().prefix("lu-").permissions(private).tempdir_in("/tmp")?;
         Ok(Project { dir, runtime, env: Vec::new() })
     }
 

@@ -66,7 +66,7 @@ fn data_that_cannot_be_used_is_named() -> Result<()> {
 
     project.write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \n")?;
     project.write("r1.toml", &recipe("broken.jsonl"))?;
-    refused(&project, &["finetune", "r1.toml"], &["broken.jsonl", "line 2"])?;
+    refused(&project, &["finetune", "r1.toml"], &["broken.jsonl:2", "data = \"broken.jsonl\""])?;
 
     project.write("columns.csv", "colour,size\nred,1\n")?;
     project.write("r2.toml", &recipe("columns.csv"))?;

@@ -35,16 +35,17 @@ fn no_file_and_no_output_holds_the_token() -> Result<()> {
     project.write("pairs.jsonl", &rows)?;
     project.write("learn.toml", "model = \"mine\"\ndata = \"pairs.jsonl\"\n[train]\nmax_steps = 2\n")?;
     project.write("bad.toml", "model = \"absent\"\ndata = \"pairs.jsonl\"\n")?;
-    for args in [
-        &["device"][..],
-        &["finetune", "learn.toml"],
-        &["finetune", "bad.toml"],
-        &["ask", "learn", "--prompt", "p1"],
-        &["runs"],
-        &["models"],
-        &["leaderboard", "--json"],
+    for (args, succeeds) in [
+        (&["device"][..], true),
+        (&["finetune", "learn.toml"], true),
+        (&["finetune", "bad.toml"], false),
+        (&["ask", "learn", "--prompt", "p1"], true),
+        (&["runs"], true),
+        (&["models"], true),
+        (&["leaderboard", "--json"], true),
     ] {
         let out = project.run(args)?;
+        assert_eq!(out.status.success(), succeeds, "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
         assert!(!contains(&out.stdout, TOKEN.as_bytes()), "{args:?} prints the token");
         assert!(!contains(&out.stderr, TOKEN.as_bytes()), "{args:?} prints the token on standard error");
     }

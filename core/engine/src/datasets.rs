@@ -37,7 +37,8 @@ pub(crate) fn open(context: Context<'_>, data: &str) -> Result<Dataset, Error> {
     }
     let path = context.project.resolve(data);
     if path.is_file() {
-        return import_file(context, data, &path);
+        // Keys of a dataset's own cell mean nothing to the one that only names the file.
+        return import_file(context, data, &path).map_err(Error::anywhere);
     }
     if looks_like_path(data) {
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);

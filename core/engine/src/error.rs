@@ -204,6 +204,14 @@ impl Error {
             source => Error::At { pointer, source: Box::new(source) },
         }
     }
+
+    /// The same error, pointing nowhere.
+    pub(crate) fn anywhere(self) -> Error {
+        match self {
+            Error::At { source, .. } => source.anywhere(),
+            other => other,
+        }
+    }
 }
 
 /// Point at a key of the cell.

@@ -13,9 +13,9 @@ use super::recipe::{Recipe, end_id};
 use super::{MAX_POSITIONS, pack};
 
 /// Held-out documents that the model card's perplexity is measured on.
-const CARD_TOKENS: usize = 120_000;
+const CARD_TOKENS: usize = 60_000;
 /// Last questions answered greedily.
-const ANSWERED: usize = 150;
+const ANSWERED: usize = 50;
 /// The same during training, where time is training time.
 const QUICKLY_ANSWERED: usize = 16;
 

@@ -1,7 +1,7 @@
 //! Tokens per second of training steps and of generation, for a decoder of pico's shape.
 //!
 //! ```sh
-//! cargo run --release -p luthier-model --example step_speed
+//! cargo run -p luthier-benches --bin step_speed
 //! ```
 #![allow(clippy::print_stdout, reason = "prints its measurements")]
 
