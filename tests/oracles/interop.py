@@ -21,7 +21,7 @@ import torch
 from peft import PeftModel
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
+    PreTrainedTokenizerFast,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -98,7 +98,7 @@ def our_logits(model, ids, adapter=None):
 
 
 def check_base(directory, cwd):
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
     worst = 0.0
     for prompt in PROMPTS:
@@ -136,7 +136,7 @@ def check_adapter(directory, cwd):
     )
     report = json.loads(luthier("finetune", recipe, "--json", cwd=cwd))
     adapter = cwd / report["adapter_dir"]
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
     base = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
     ids = tokenizer("double 21 and more", return_tensors="pt")["input_ids"]
     with torch.no_grad():
@@ -161,7 +161,7 @@ def main(work):
     with tempfile.TemporaryDirectory(prefix="luthier-") as runtime:
         os.environ["LUTHIER_RUNTIME_DIR"] = runtime
         os.environ["LUTHIER_IDLE_S"] = "20"
-        tokenizer = AutoTokenizer.from_pretrained(PICO)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(PICO)
         for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
             check_base(directory, work)
             check_adapter(directory, work)
