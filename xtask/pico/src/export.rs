@@ -62,7 +62,7 @@ fn card(recipe: &Recipe, progress: &Progress, measured: &Measured, n_parameters:
     );
     writeln!(
         text,
-        "| | |\n|---|---|\n| held-out perplexity (learned tokens) | {:.4} |\n| training tokens | {:.1} million in {} steps |\n| training time | {:.0} minutes on 2 CPU cores |",
+        "| | |\n|---|---|\n| held-out perplexity (learned tokens) | {:.4} |\n| training tokens | {:.1} million in {} steps |\n| training time | {:.0} minutes on one CPU core |",
         measured.perplexity,
         progress.n_tokens as f64 / 1e6,
         progress.step,
@@ -85,6 +85,8 @@ fn card(recipe: &Recipe, progress: &Progress, measured: &Measured, n_parameters:
          the curated task `shop` occur nowhere in it.\n\n\
          `recipe.toml` reproduces the perplexity within 5 %: `cargo xtask pico train --out DIR`, then\n\
          `cargo xtask pico eval --model DIR/export`.\n\n\
+         Training starts from random weights with two attention circuits laid in that copying needs (`xtask/pico/src/start.rs`);\n\
+         all weights are trained.\n\n\
          It answers in one style of SQLite SQL, knows nothing of the world, and is made for tests, workshops and for being\n\
          fine-tuned. Licence: MIT OR Apache-2.0."
     )?;
