@@ -78,6 +78,14 @@ def same(gold_sql, gold, predicted):
     return collections.Counter(gold) == collections.Counter(predicted)
 
 
+def find_database(name):
+    """The file that the engine built for a bundled database, or the user's own file."""
+    built = sorted(pathlib.Path(".luthier/databases").glob(f"{name}-*.sqlite"))
+    if len(built) > 1:
+        sys.exit(f"several databases are called {name}: {built}")
+    return built[0] if built else pathlib.Path(name)
+
+
 def main(predictions, leaderboard, evaluation, out_dir, seconds):
     out = pathlib.Path(out_dir)
     table = pq.read_table(predictions).to_pylist()
@@ -86,10 +94,8 @@ def main(predictions, leaderboard, evaluation, out_dir, seconds):
     for row in table:
         name = row["database"]
         if name not in databases:
-            source = pathlib.Path(row.get("database_path") or name)
             target = (out / f"{pathlib.Path(name).stem}.sqlite").resolve()
-            if source.resolve() != target:
-                shutil.copyfile(source, target)
+            shutil.copyfile(find_database(name), target)
             databases[name] = target
         rows.append(
             {

@@ -23,7 +23,7 @@ pub fn report(report: &Finetuned) -> MimeBundle {
                 ),
             ),
             ("speed", format!("{} tokens/s", number::count(report.tokens_per_second.max(0.0) as u64))),
-            ("adapter", report.adapter_dir.clone()),
+            ("adapter", text::short_path(&report.adapter_dir)),
             ("run", report.run.clone()),
         ],
     );

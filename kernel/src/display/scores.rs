@@ -17,7 +17,11 @@ pub fn evaluation(evaluation: &Evaluation) -> MimeBundle {
     let errors = error_lines(&evaluation.rows);
     let signatures = signature_lines(&evaluation.rows);
     let examples = examples(&evaluation.examples);
-    let file = format!("every prediction: {} · {}", evaluation.predictions, number::seconds(evaluation.seconds));
+    let file = format!(
+        "every prediction: {} · {}",
+        text::short_path(&evaluation.predictions),
+        number::seconds(evaluation.seconds)
+    );
 
     let mut plain = format!("{head}\n\n{}", scores.to_text());
     let mut rich = format!("{}{}", html::title(&head), scores.to_html());

@@ -23,6 +23,17 @@ pub fn clean(text: &str) -> String {
     clean
 }
 
+/// A path as the notebook's reader can use it: relative to the working directory if it lies below.
+/// Where somebody's home is has no place in a shared notebook.
+pub fn short_path(path: &str) -> String {
+    let dir = std::env::current_dir().unwrap_or_default();
+    // An empty prefix would match every path.
+    match std::path::Path::new(path).strip_prefix(&dir) {
+        Ok(below) if dir.is_absolute() => below.display().to_string(),
+        _ => path.to_owned(),
+    }
+}
+
 /// Bidirectional controls (UAX #9) and invisible separators that hide text.
 fn is_reordering(character: char) -> bool {
     matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
