@@ -135,6 +135,18 @@ def main(predictions, leaderboard, evaluation, out_dir, seconds):
     summary = summarize(scores, counts, json.loads(seconds))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     show(summary)
+    check(summary)
+
+
+def check(summary):
+    """What the quickstart promises. The numbers are written and shown before this can fail."""
+    for name in ("i", "ii"):
+        part = summary["parts"][name]
+        for arm in ("base", "fewshot"):
+            if part["adapted_interval"][0] <= part[f"{arm}_interval"][1]:
+                sys.exit(f"part ({name}): the adapted model is not clearly better than `{arm}`: {part}")
+    if summary["adapted_accuracy"] < 0.8 or summary["base_accuracy"] > summary["adapted_accuracy"] / 2:
+        sys.exit("part (i): at least 80 % adapted, and at most half of it before, are promised")
 
 
 def summarize(scores, counts, seconds):
