@@ -9,22 +9,23 @@
 //! Saved are the inputs of norms, rotated q and k, v, the attention output, gate and up. Normalized
 //! inputs and the SwiGLU output are recomputed: they are cheap and as large as everything else.
 
+use crate::layout::{BlockLayout, ModuleId};
 use crate::matmul::Update;
 use crate::ops::attention::Attention;
-use crate::ops::linear::{Linear, LinearGradient};
+use crate::ops::linear::{Linear, LinearGradient, LinearSaved};
 use crate::ops::rope::{HeadLayout, RopeTable, from_heads, to_heads};
 use crate::ops::{add_assign, rms_norm, swiglu};
 use crate::real::Real;
-use crate::weights::N_PROJECTIONS;
 use std::ops::Range;
 
 /// Weights of one block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Block<'a, T> {
+    pub(crate) layout: &'a BlockLayout,
     pub(crate) input_norm: &'a [T],
     pub(crate) post_norm: &'a [T],
-    /// In the order of [`Projection::ALL`](crate::weights::Projection::ALL).
-    pub(crate) linears: [Linear<'a, T>; N_PROJECTIONS],
+    /// The block's modules, in the layout's order.
+    pub(crate) linears: Vec<Linear<'a, T>>,
 }
 
 /// Where the gradients of one block are added.
@@ -32,7 +33,8 @@ pub(crate) struct Block<'a, T> {
 pub(crate) struct BlockGradient<'a, T> {
     pub(crate) input_norm: Option<&'a mut [T]>,
     pub(crate) post_norm: Option<&'a mut [T]>,
-    pub(crate) linears: [LinearGradient<'a, T>; N_PROJECTIONS],
+    /// One per module, in the layout's order.
+    pub(crate) linears: Vec<LinearGradient<'a, T>>,
 }
 
 /// Geometry that all tokens of a batch share.
@@ -79,33 +81,62 @@ pub(crate) struct Saved<T> {
     rstd2: Vec<T>,
     gate: Vec<T>,
     up: Vec<T>,
-    /// `drop(x) A^T` of each projection with an adapter.
-    low: [Vec<T>; N_PROJECTIONS],
+    q_proj: LinearSaved<T>,
+    k_proj: LinearSaved<T>,
+    v_proj: LinearSaved<T>,
+    o_proj: LinearSaved<T>,
+    gate_proj: LinearSaved<T>,
+    up_proj: LinearSaved<T>,
+    down_proj: LinearSaved<T>,
 }
 
-impl<T: Real> Block<'_, T> {
+impl<'a, T: Real> Block<'a, T> {
+    /// A module of this block.
+    pub(crate) fn linear(&self, id: ModuleId) -> &Linear<'a, T> {
+        &self.linears[id - self.layout.modules.start]
+    }
+
     /// `x [n, hidden]` to `y [n, hidden]`.
     pub(crate) fn forward(&self, x: Vec<T>, context: &BlockContext<T>) -> (Vec<T>, Saved<T>) {
-        let [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj] = &self.linears;
+        let (attention, mlp) = (&self.layout.attention, &self.layout.mlp);
         let (h, rstd) = rms_norm::forward(&x, self.input_norm, context.eps);
-        let (q, low_q) = q_proj.forward(&h);
-        let (k, low_k) = k_proj.forward(&h);
-        let (v, low_v) = v_proj.forward(&h);
+        let (q, q_proj) = self.linear(attention.q).forward(&h);
+        let (k, k_proj) = self.linear(attention.k).forward(&h);
+        let (v, v_proj) = self.linear(attention.v).forward(&h);
         let q = to_heads(&q, context.heads(), Some(context.rope));
         let k = to_heads(&k, context.kv_heads(), Some(context.rope));
         let v = to_heads(&v, context.kv_heads(), None);
         let (o, lse) = context.attention().forward(&q, &k, &v);
         let o = from_heads(&o, context.heads(), 1, None);
-        let (mut x2, low_o) = o_proj.forward(&o);
+        let (mut x2, o_proj) = self.linear(attention.o).forward(&o);
         add_assign(&mut x2, &x);
 
         let (h, rstd2) = rms_norm::forward(&x2, self.post_norm, context.eps);
-        let (gate, low_gate) = gate_proj.forward(&h);
-        let (up, low_up) = up_proj.forward(&h);
-        let (mut y, low_down) = down_proj.forward(&swiglu::forward(&gate, &up));
+        let (gate, gate_proj) = self.linear(mlp.gate).forward(&h);
+        let (up, up_proj) = self.linear(mlp.up).forward(&h);
+        let (mut y, down_proj) = self.linear(mlp.down).forward(&swiglu::forward(&gate, &up));
         add_assign(&mut y, &x2);
-        let low = [low_q, low_k, low_v, low_o, low_gate, low_up, low_down];
-        (y, Saved { x, rstd, q, k, v, o, lse, x2, rstd2, gate, up, low })
+        let saved = Saved {
+            x,
+            rstd,
+            q,
+            k,
+            v,
+            o,
+            lse,
+            x2,
+            rstd2,
+            gate,
+            up,
+            q_proj,
+            k_proj,
+            v_proj,
+            o_proj,
+            gate_proj,
+            up_proj,
+            down_proj,
+        };
+        (y, saved)
     }
 
     /// `dy` to `dx`, both `[n, hidden]`.
@@ -116,29 +147,30 @@ impl<T: Real> Block<'_, T> {
         context: &BlockContext<T>,
         gradient: BlockGradient<T>,
     ) -> Vec<T> {
-        let Saved { x, rstd, q, k, v, o, lse, x2, rstd2, mut gate, mut up, low } = saved;
-        let [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj] = &self.linears;
-        let [dq_proj, dk_proj, dv_proj, do_proj, d_gate_proj, d_up_proj, d_down_proj] = gradient.linears;
-        let [low_q, low_k, low_v, low_o, low_gate, low_up, low_down] = &low;
+        let BlockGradient { input_norm: d_input_norm, post_norm: d_post_norm, mut linears } = gradient;
+        let mut d_linear = |id: ModuleId| std::mem::take(&mut linears[id - self.layout.modules.start]);
+        let (attention, mlp) = (&self.layout.attention, &self.layout.mlp);
 
         // Feed-forward half. `d_act` turns into the activation, gate and up into their gradients.
+        let (mut gate, mut up) = (saved.gate, saved.up);
         let act = swiglu::forward(&gate, &up);
         let mut d_act = vec![T::ZERO; act.len()];
-        down_proj.backward(&dy, &act, low_down, &mut d_act, Update::Set, d_down_proj);
+        self.linear(mlp.down).backward(&dy, &act, &saved.down_proj, &mut d_act, Update::Set, d_linear(mlp.down));
         drop(act);
         swiglu::backward(&mut gate, &mut up, &mut d_act);
         drop(d_act);
-        let h = rms_norm::scale(&x2, self.post_norm, &rstd2);
+        let h = rms_norm::scale(&saved.x2, self.post_norm, &saved.rstd2);
         let mut dh = vec![T::ZERO; h.len()];
-        gate_proj.backward(&gate, &h, low_gate, &mut dh, Update::Set, d_gate_proj);
-        up_proj.backward(&up, &h, low_up, &mut dh, Update::Add, d_up_proj);
+        self.linear(mlp.gate).backward(&gate, &h, &saved.gate_proj, &mut dh, Update::Set, d_linear(mlp.gate));
+        self.linear(mlp.up).backward(&up, &h, &saved.up_proj, &mut dh, Update::Add, d_linear(mlp.up));
         drop((gate, up));
         let mut dx2 = dy;
-        rms_norm::backward(&dh, &x2, self.post_norm, &rstd2, &mut dx2, gradient.post_norm);
+        rms_norm::backward(&dh, &saved.x2, self.post_norm, &saved.rstd2, &mut dx2, d_post_norm);
 
         // Attention half.
+        let Saved { q, k, v, o, lse, .. } = saved;
         let mut d_o = vec![T::ZERO; o.len()];
-        o_proj.backward(&dx2, &o, low_o, &mut d_o, Update::Set, do_proj);
+        self.linear(attention.o).backward(&dx2, &o, &saved.o_proj, &mut d_o, Update::Set, d_linear(attention.o));
         let d_o = to_heads(&d_o, context.heads(), None);
         let o = to_heads(&o, context.heads(), None);
         let [dq, dk, dv] = context.attention().backward(&d_o, &q, &k, &v, &o, &lse);
@@ -147,12 +179,12 @@ impl<T: Real> Block<'_, T> {
         let dq = from_heads(&dq, context.heads(), 1, Some(context.rope));
         let dk = from_heads(&dk, context.kv_heads(), group, Some(context.rope));
         let dv = from_heads(&dv, context.kv_heads(), group, None);
-        let h = rms_norm::scale(&x, self.input_norm, &rstd);
-        q_proj.backward(&dq, &h, low_q, &mut dh, Update::Set, dq_proj);
-        k_proj.backward(&dk, &h, low_k, &mut dh, Update::Add, dk_proj);
-        v_proj.backward(&dv, &h, low_v, &mut dh, Update::Add, dv_proj);
+        let h = rms_norm::scale(&saved.x, self.input_norm, &saved.rstd);
+        self.linear(attention.q).backward(&dq, &h, &saved.q_proj, &mut dh, Update::Set, d_linear(attention.q));
+        self.linear(attention.k).backward(&dk, &h, &saved.k_proj, &mut dh, Update::Add, d_linear(attention.k));
+        self.linear(attention.v).backward(&dv, &h, &saved.v_proj, &mut dh, Update::Add, d_linear(attention.v));
         let mut dx = dx2;
-        rms_norm::backward(&dh, &x, self.input_norm, &rstd, &mut dx, gradient.input_norm);
+        rms_norm::backward(&dh, &saved.x, self.input_norm, &saved.rstd, &mut dx, d_input_norm);
         dx
     }
 }

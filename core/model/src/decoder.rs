@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::block::{Block, BlockContext, BlockGradient, Saved};
+use crate::layout::ModuleId;
 use crate::lora::LoraWeights;
 use crate::ops::dropout::Dropout;
 use crate::ops::linear::{Linear, LinearGradient, LowRank};
@@ -12,7 +13,7 @@ use crate::ops::rope::RopeTable;
 use crate::ops::{embedding, rms_norm};
 use crate::real::Real;
 use crate::rng::CounterRng;
-use crate::weights::{N_PROJECTIONS, Weights};
+use crate::weights::Weights;
 use crate::{BatchLoss, DropoutKey, Error, ModelConfig, Result, SequenceBatch};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,29 +160,32 @@ impl<T: Real> Decoder<'_, T> {
         Block {
             input_norm: self.weights.values(layout.input_norm),
             post_norm: self.weights.values(layout.post_norm),
-            linears: std::array::from_fn(|p| {
-                let linear = layout.linears[p];
-                Linear {
-                    out_size: linear.out_size,
-                    in_size: linear.in_size,
-                    weight: self.weights.values(linear.weight),
-                    bias: linear.bias.map(|index| self.weights.values(index)),
-                    lora: self.low_rank(layer, p, dropout),
-                }
-            }),
+            linears: layout.modules.clone().map(|id| self.linear(id, dropout)).collect(),
+            layout,
         }
     }
 
-    fn low_rank(&self, layer: usize, projection: usize, key: Option<DropoutKey>) -> Option<LowRank<'_, T>> {
+    /// A module's weights with the adapter on it, if any.
+    fn linear(&self, id: ModuleId, dropout: Option<DropoutKey>) -> Linear<'_, T> {
+        let module = &self.weights.layout.modules[id];
+        Linear {
+            out_size: module.out_size,
+            in_size: module.in_size,
+            weight: self.weights.matrix(module.weight, module.transposed),
+            bias: module.bias.map(|index| self.weights.values(index)),
+            lora: self.low_rank(id, dropout),
+        }
+    }
+
+    fn low_rank(&self, id: ModuleId, key: Option<DropoutKey>) -> Option<LowRank<'_, T>> {
         let lora = self.lora?;
-        let (a, b) = lora.layout[layer][projection]?;
+        let (a, b) = lora.layout[id]?;
         let dropout = key.filter(|_| lora.dropout > 0.0).map(|key| {
-            let place = (layer * N_PROJECTIONS + projection) as u64;
-            let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro).fork(place);
+            let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro).fork(id as u64);
             Dropout { p: lora.dropout, rng }
         });
         let r = lora.tensors[a].shape[0];
-        let (a, b) = (&lora.tensors[a].values, &lora.tensors[b].values);
+        let (a, b) = (lora.tensors[a].values.as_slice(), lora.tensors[b].values.as_slice());
         Some(LowRank { r, scaling: T::from_f64(lora.scaling), a, b, dropout })
     }
 
@@ -195,15 +199,22 @@ impl<T: Real> Decoder<'_, T> {
         BlockGradient {
             input_norm: full.take(layout.input_norm),
             post_norm: full.take(layout.post_norm),
-            linears: std::array::from_fn(|p| {
-                let linear = layout.linears[p];
-                let pair = self.lora.and_then(|weights| weights.layout[layer][p]);
-                LinearGradient {
-                    weight: full.take(linear.weight),
-                    bias: linear.bias.and_then(|index| full.take(index)),
-                    lora: pair.and_then(|(a, b)| Some((lora.take(a)?, lora.take(b)?))),
-                }
-            }),
+            linears: layout.modules.clone().map(|id| self.linear_gradient(id, full, lora)).collect(),
+        }
+    }
+
+    fn linear_gradient<'b>(
+        &self,
+        id: ModuleId,
+        full: &mut Slots<'b, T>,
+        lora: &mut Slots<'b, T>,
+    ) -> LinearGradient<'b, T> {
+        let module = &self.weights.layout.modules[id];
+        let pair = self.lora.and_then(|weights| weights.layout[id]);
+        LinearGradient {
+            weight: full.take(module.weight),
+            bias: module.bias.and_then(|index| full.take(index)),
+            lora: pair.and_then(|(a, b)| Some((lora.take(a)?, lora.take(b)?))),
         }
     }
 }

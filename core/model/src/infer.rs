@@ -87,15 +87,16 @@ impl<'a> Inference<'a> {
         let config = self.decoder.config;
         let eps = config.rms_norm_eps as f32;
         let block = self.decoder.block(layer, None);
-        let [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj] = &block.linears;
+        let (attention, mlp) = (&block.layout.attention, &block.layout.mlp);
+        let project = |id, x: &[f32]| linear::forward(block.linear(id), x);
         let h = rms_norm::forward(x, block.input_norm, eps).0;
-        let mut q = linear::forward(q_proj, &h);
-        let (k, v) = (linear::forward(k_proj, &h), linear::forward(v_proj, &h));
+        let mut q = project(attention.q, &h);
+        let (k, v) = (project(attention.k, &h), project(attention.v, &h));
         self.store(layer, &mut q, &k, &v, segments);
         let o = self.attention(layer, &q, segments);
-        add(x, &linear::forward(o_proj, &o));
+        add(x, &project(attention.o, &o));
         let h = rms_norm::forward(x, block.post_norm, eps).0;
-        let (gate, up) = (linear::forward(gate_proj, &h), linear::forward(up_proj, &h));
+        let (gate, up) = (project(mlp.gate, &h), project(mlp.up, &h));
         let width = config.intermediate_size;
         let mut act = vec![0.0; gate.len()];
         act.par_chunks_mut(width)
@@ -103,7 +104,7 @@ impl<'a> Inference<'a> {
             .zip(gate.par_chunks(width))
             .zip(up.par_chunks(width))
             .for_each(|((act, gate), up)| simd::swiglu(gate, up, act));
-        add(x, &linear::forward(down_proj, &act));
+        add(x, &project(mlp.down, &act));
     }
 
     /// Rotates queries in place, rotates keys into the caches, copies values there.

@@ -5,14 +5,15 @@ mod io;
 #[cfg(test)]
 mod tests;
 
+use crate::layout::{Layout, ModuleId};
 use crate::real::Real;
 use crate::rng::CounterRng;
-use crate::weights::{N_PROJECTIONS, NamedTensor, Projection, layout};
-use crate::{Error, Model, ModelConfig, Result};
+use crate::weights::NamedTensor;
+use crate::{Error, Model, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Stands for all seven projections in [`LoraConfig::target_modules`].
+/// Stands for all linear modules of all blocks in [`LoraConfig::target_modules`].
 pub const ALL_LINEAR: &str = "all-linear";
 
 /// What to adapt and how strongly.
@@ -24,23 +25,23 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Probability of dropping an input of `A` in training, in `[0, 1)`.
     pub dropout: f64,
-    /// Names of projections (`q_proj`, …); [`ALL_LINEAR`] stands for all seven.
+    /// Names of modules (`q_proj`, …), or whole paths, by PEFT's rule: a path is chosen if it is, or ends
+    /// after a dot with, one of them. [`ALL_LINEAR`] stands for every linear module of every block.
     pub target_modules: Vec<String>,
 }
 
 impl Default for LoraConfig {
-    /// Rank 8, alpha 16, no dropout, all projections.
+    /// Rank 8, alpha 16, no dropout, all linear modules.
     fn default() -> Self {
         LoraConfig { r: 8, alpha: 16.0, dropout: 0.0, target_modules: vec![ALL_LINEAR.to_owned()] }
     }
 }
 
 impl LoraConfig {
-    /// The projections that are named, in the model's order.
-    fn projections(&self) -> Result<Vec<Projection>> {
-        let known = || Projection::ALL.map(Projection::name).join(", ");
-        let is_named = |p: &Projection| self.target_modules.iter().any(|name| name == p.name());
-        let is_known = |name: &str| name == ALL_LINEAR || Projection::ALL.iter().any(|p| p.name() == name);
+    /// The modules that are named, in the model's order.
+    fn modules(&self, layout: &Layout) -> Result<Vec<ModuleId>> {
+        let known = || layout.module_names().join(", ");
+        let is_known = |name: &str| name == ALL_LINEAR || layout.modules.iter().any(|m| m.is_named(name));
         if let Some(module) = self.target_modules.iter().find(|name| !is_known(name)) {
             return Err(Error::UnknownModule { module: module.clone(), known: known() });
         }
@@ -51,8 +52,22 @@ impl LoraConfig {
                 found: "empty".to_owned(),
             });
         }
-        let all = self.target_modules.iter().any(|name| name == ALL_LINEAR);
-        Ok(Projection::ALL.into_iter().filter(|p| all || is_named(p)).collect())
+        let is_named = |id: &ModuleId| {
+            self.target_modules.iter().any(|name| name == ALL_LINEAR || layout.modules[*id].is_named(name))
+        };
+        Ok((0..layout.modules.len()).filter(is_named).collect())
+    }
+
+    /// The names as PEFT's file has them: [`ALL_LINEAR`] spelled out, in the model's order.
+    fn target_names(&self, layout: &Layout) -> Vec<String> {
+        if self.target_modules.iter().any(|name| name == ALL_LINEAR) {
+            return layout.module_names().into_iter().map(str::to_owned).collect();
+        }
+        let first = |name: &String| layout.modules.iter().position(|module| module.is_named(name));
+        let mut names = self.target_modules.clone();
+        names.sort_by_key(first);
+        names.dedup();
+        names
     }
 
     fn validate(&self) -> Result<()> {
@@ -72,10 +87,10 @@ impl LoraConfig {
     }
 }
 
-/// Indices of A and B of each projection of a layer.
-pub(crate) type LoraLayout = Vec<[Option<(usize, usize)>; N_PROJECTIONS]>;
+/// Indices of A and B of each module that has them.
+pub(crate) type LoraLayout = Vec<Option<(usize, usize)>>;
 
-/// An adapter's matrices: per layer, per projection, A `[r, in]` then B `[out, r]`.
+/// An adapter's matrices: per module, in the model's order, A `[r, in]` then B `[out, r]`.
 #[derive(Debug, Clone)]
 pub(crate) struct LoraWeights<T> {
     pub(crate) scaling: f64,
@@ -85,30 +100,24 @@ pub(crate) struct LoraWeights<T> {
 }
 
 impl<T: Real> LoraWeights<T> {
-    /// Matrices of zeros for `config` on a model of shape `model`.
-    fn zeros(model: &ModelConfig, config: &LoraConfig, scaling: f64) -> Result<Self> {
+    /// Matrices of zeros for `config` on a model with these modules.
+    fn zeros(model: &Layout, config: &LoraConfig, scaling: f64) -> Result<Self> {
         config.validate()?;
-        let projections = config.projections()?;
         let mut tensors = Vec::new();
-        let (_, model_layout) = layout(model);
-        let layout = (0..model.n_layers)
-            .map(|layer| {
-                Projection::ALL.map(|projection| {
-                    projections.contains(&projection).then(|| {
-                        let linear = model_layout.blocks[layer].linears[projection as usize];
-                        let mut push = |matrix: &str, shape: [usize; 2]| {
-                            tensors.push(NamedTensor {
-                                name: format!("base_model.model.{}.{matrix}.weight", projection.path(layer)),
-                                shape: shape.to_vec(),
-                                values: vec![T::ZERO; shape[0] * shape[1]],
-                            });
-                            tensors.len() - 1
-                        };
-                        (push("lora_A", [config.r, linear.in_size]), push("lora_B", [linear.out_size, config.r]))
-                    })
-                })
-            })
-            .collect();
+        let mut layout = vec![None; model.modules.len()];
+        for id in config.modules(model)? {
+            let module = &model.modules[id];
+            let mut push = |matrix: &str, shape: [usize; 2]| {
+                tensors.push(NamedTensor {
+                    name: format!("base_model.model.{}.{matrix}.weight", module.path),
+                    shape: shape.to_vec(),
+                    values: vec![T::ZERO; shape[0] * shape[1]].into(),
+                });
+                tensors.len() - 1
+            };
+            let a = push("lora_A", [config.r, module.in_size]);
+            layout[id] = Some((a, push("lora_B", [module.out_size, config.r])));
+        }
         Ok(LoraWeights { scaling, dropout: config.dropout, tensors, layout })
     }
 
@@ -123,10 +132,12 @@ impl<T: Real> LoraWeights<T> {
     }
 }
 
-/// Low-rank matrices for some projections of every block. Cloning is cheap.
+/// Low-rank matrices for some modules of every block. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct LoraAdapter {
     config: LoraConfig,
+    /// The names in PEFT's file.
+    target_modules: Vec<String>,
     use_rslora: bool,
     pub(crate) weights: Arc<LoraWeights<f32>>,
 }
@@ -137,16 +148,17 @@ impl LoraAdapter {
     pub fn init(model: &Model, config: &LoraConfig, seed: u64) -> Result<Self> {
         config.validate()?;
         let scaling = config.alpha / config.r as f64;
-        let mut weights = LoraWeights::<f32>::zeros(model.config(), config, scaling)?;
-        for (stream, (a, _)) in weights.layout.iter().flatten().flatten().enumerate() {
+        let mut weights = LoraWeights::<f32>::zeros(&model.weights().layout, config, scaling)?;
+        for (stream, (a, _)) in weights.layout.iter().flatten().enumerate() {
             let rng = CounterRng::new(seed, INIT_STREAM).fork(stream as u64);
             let tensor = &mut weights.tensors[*a];
             let bound = 1.0 / (tensor.shape[1] as f64).sqrt();
-            for (i, value) in tensor.values.iter_mut().enumerate() {
+            for (i, value) in tensor.values.as_mut_slice().iter_mut().enumerate() {
                 *value = ((2.0 * rng.uniform_at(i as u64) - 1.0) * bound) as f32;
             }
         }
-        Ok(LoraAdapter { config: config.clone(), use_rslora: false, weights: Arc::new(weights) })
+        let target_modules = config.target_names(&model.weights().layout);
+        Ok(LoraAdapter { config: config.clone(), target_modules, use_rslora: false, weights: Arc::new(weights) })
     }
 
     /// The settings.

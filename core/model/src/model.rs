@@ -4,8 +4,9 @@
 mod tests;
 
 use crate::io::{TensorFiles, read_text, serialize, write_atomic};
+use crate::layout::layout;
 use crate::rng::CounterRng;
-use crate::weights::{NamedTensor, Weights, layout};
+use crate::weights::{NamedTensor, Storage, Weights};
 use crate::{Error, ModelConfig, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -64,12 +65,12 @@ impl Model {
             .map(|(stream, spec)| {
                 let rng = CounterRng::new(seed, INIT_STREAM).fork(stream as u64);
                 let normal = |i: usize| (rng.normal_at(i as u64) * config.initializer_range) as f32;
-                let values = match spec.shape.len() {
+                let values: Vec<f32> = match spec.shape.len() {
                     2 => (0..spec.len()).map(normal).collect(),
                     _ if spec.name.ends_with(".bias") => vec![0.0; spec.len()],
                     _ => vec![1.0; spec.len()],
                 };
-                NamedTensor { name: spec.name, shape: spec.shape, values }
+                NamedTensor { name: spec.name, shape: spec.shape, values: Storage::Owned(values) }
             })
             .collect();
         Model::from_weights(config, Weights { tensors, layout })
@@ -141,7 +142,7 @@ fn fingerprint(weights: &Weights<f32>) -> String {
             hash.update((size as u64).to_le_bytes());
         }
         let mut bytes = Vec::with_capacity(4 * tensor.values.len());
-        bytes.extend(tensor.values.iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend(tensor.values.as_slice().iter().flat_map(|x| x.to_le_bytes()));
         hash.update(&bytes);
     }
     let digest = hash.finalize();

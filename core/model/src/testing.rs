@@ -28,7 +28,7 @@ pub(crate) fn randomized(mut model: Model, seed: u64) -> Model {
             true => (1.0, 0.2),
             false => (0.0, 0.3),
         };
-        for (x, i) in tensor.values.iter_mut().zip(0..) {
+        for (x, i) in tensor.values.as_mut_slice().iter_mut().zip(0..) {
             *x = (mean + std * rng.normal_at(i)) as f32;
         }
     }
@@ -63,7 +63,7 @@ pub(crate) fn random_adapter(model: &Model, config: &LoraConfig, seed: u64) -> L
     let mut adapter = LoraAdapter::init(model, config, seed).unwrap();
     for (tensor, stream) in Arc::make_mut(&mut adapter.weights).tensors.iter_mut().zip(0..) {
         let rng = CounterRng::new(seed, stream);
-        (0..).zip(&mut tensor.values).for_each(|(i, x)| *x = (0.2 * rng.normal_at(i)) as f32);
+        (0..).zip(tensor.values.as_mut_slice()).for_each(|(i, x)| *x = (0.2 * rng.normal_at(i)) as f32);
     }
     adapter
 }

@@ -60,7 +60,7 @@ pub struct BatchLoss {
 impl TrainableModel {
     /// The trainable tensors. Full: embedding; per block the input norm, q, k, v, o (weight, then
     /// bias), the post-attention norm, gate, up, down; the final norm; the head unless it is tied.
-    /// Adapter: per block, per projection in the same order, A then B.
+    /// Adapter: per module in the same order, A then B.
     pub fn parameters(&self) -> Vec<ParameterInfo> {
         let info = |tensor: &NamedTensor<f32>| ParameterInfo {
             name: tensor.name.clone(),
@@ -72,14 +72,16 @@ impl TrainableModel {
 
     /// Values of parameter `i`, row-major.
     pub fn values(&self, i: usize) -> &[f32] {
-        &self.tensors()[i].values
+        self.tensors()[i].values.as_slice()
     }
 
     /// Values of parameter `i`, row-major, for the optimizer to change.
     pub fn values_mut(&mut self, i: usize) -> &mut [f32] {
         match self {
-            TrainableModel::Lora { adapter, .. } => &mut Arc::make_mut(&mut adapter.weights).tensors[i].values,
-            TrainableModel::Full { model } => &mut model.weights_mut().tensors[i].values,
+            TrainableModel::Lora { adapter, .. } => {
+                Arc::make_mut(&mut adapter.weights).tensors[i].values.as_mut_slice()
+            }
+            TrainableModel::Full { model } => model.weights_mut().tensors[i].values.as_mut_slice(),
         }
     }
 

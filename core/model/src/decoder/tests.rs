@@ -40,10 +40,10 @@ fn check_full(tie: bool) {
     assert!((loss.nll_sum - decoder.loss(&batch, &NEVER).unwrap().nll_sum).abs() < 1e-12);
     let names: Vec<_> = weights.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
-        weights.tensors[tensor].values[i] += step;
+        weights.tensors[tensor].values.as_mut_slice()[i] += step;
         let decoder = Decoder { config: &config, weights: &weights, lora: None };
         let loss = decoder.loss(&batch, &NEVER).unwrap().nll_sum;
-        weights.tensors[tensor].values[i] -= step;
+        weights.tensors[tensor].values.as_mut_slice()[i] -= step;
         0.7 * loss
     });
 }
@@ -67,7 +67,7 @@ fn check_lora(dropout: f64) {
     let mut lora = adapter.weights.cast::<f64>();
     for (tensor, seed) in lora.tensors.iter_mut().zip(100..) {
         let rng = CounterRng::new(seed, 0);
-        (0..).zip(&mut tensor.values).for_each(|(i, x)| *x = 0.3 * rng.normal_at(i));
+        (0..).zip(tensor.values.as_mut_slice()).for_each(|(i, x)| *x = 0.3 * rng.normal_at(i));
     }
     let weights = model.weights().cast::<f64>();
     let batch = random_batch(config.vocab_size, &[6, 4], 7);
@@ -77,11 +77,11 @@ fn check_lora(dropout: f64) {
     decoder.accumulate(&batch, 1.0, key, Gradients::Lora(&mut gradients), &NEVER).unwrap();
     let names: Vec<_> = lora.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
-        lora.tensors[tensor].values[i] += step;
+        lora.tensors[tensor].values.as_mut_slice()[i] += step;
         let decoder = Decoder { config: &config, weights: &weights, lora: Some(&lora) };
         let mut unused = zeros(&lora.tensors);
         let loss = decoder.accumulate(&batch, 1.0, key, Gradients::Lora(&mut unused), &NEVER).unwrap();
-        lora.tensors[tensor].values[i] -= step;
+        lora.tensors[tensor].values.as_mut_slice()[i] -= step;
         loss.nll_sum
     });
 }

@@ -1,7 +1,7 @@
 //! Linear layers whose rows do not depend on each other (see [`row_product`]).
 
-use crate::ops::linear::Linear;
-use crate::simd::row_product;
+use crate::ops::linear::{Linear, Weight};
+use crate::simd::{add_weighted_rows, row_product};
 use rayon::prelude::*;
 
 /// Rows (or columns) of one task.
@@ -12,7 +12,10 @@ const SMALL_WORK: usize = 1 << 18;
 
 /// `y = x W^T + b + scaling * (x A^T) B^T`.
 pub(crate) fn forward(linear: &Linear<f32>, x: &[f32]) -> Vec<f32> {
-    let mut y = product(x, linear.weight, linear.in_size);
+    let mut y = match linear.weight {
+        Weight::Dense(w) => product(x, w, linear.in_size),
+        Weight::Transposed(w) => transposed_product(x, w, linear.out_size),
+    };
     if let Some(bias) = linear.bias {
         for row in y.chunks_mut(bias.len()) {
             for (y, &b) in row.iter_mut().zip(bias) {
@@ -51,6 +54,20 @@ pub(crate) fn product(x: &[f32], w: &[f32], inner: usize) -> Vec<f32> {
                 y.copy_from_slice(&block[i * y.len()..(i + 1) * y.len()]);
             }
         }
+    }
+    y
+}
+
+/// `x W`; x `[n, inner]`, W `[inner, columns]`: rows of `W` weighted and added in their order, so that
+/// a row of the result does not depend on the others.
+fn transposed_product(x: &[f32], w: &[f32], columns: usize) -> Vec<f32> {
+    let inner = w.len() / columns;
+    let mut y = vec![0.0; x.len() / inner * columns];
+    let row = |(y, x): (&mut [f32], &[f32])| add_weighted_rows(y, x, w);
+    if y.len() * inner <= SMALL_WORK {
+        y.chunks_mut(columns).zip(x.chunks(inner)).for_each(row);
+    } else {
+        y.par_chunks_mut(columns).zip(x.par_chunks(inner)).for_each(row);
     }
     y
 }

@@ -134,7 +134,7 @@ fn convert(path: &Path, spec: &TensorSpec, view: &TensorView) -> Result<NamedTen
         tensor.to_dtype(DType::F32)?.to_vec1()
     };
     let values = to_f32().map_err(|source| Error::Tensor { tensor: spec.name.clone(), source })?;
-    Ok(NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values })
+    Ok(NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values: values.into() })
 }
 
 /// Writes tensors to `path` atomically. The bytes depend on names, shapes and values alone.
@@ -150,7 +150,7 @@ pub(crate) fn serialize(path: &Path, tensors: &[NamedTensor<f32>], dtype: SaveDt
         SaveDtype::Bf16 => Dtype::BF16,
     };
     let encoded: Vec<(&NamedTensor<f32>, Vec<u8>)> =
-        tensors.iter().map(|tensor| (tensor, encode(&tensor.values))).collect();
+        tensors.iter().map(|tensor| (tensor, encode(tensor.values.as_slice()))).collect();
     let corrupt =
         |e: safetensors::SafeTensorError| Error::CorruptWeights { path: path.to_path_buf(), reason: e.to_string() };
     let mut views = Vec::with_capacity(encoded.len());

@@ -3,7 +3,8 @@
 
 use super::{LoraAdapter, LoraConfig, LoraWeights};
 use crate::io::{TensorFiles, read_json, serialize, write_atomic};
-use crate::weights::{Projection, TensorSpec};
+use crate::layout::Layout;
+use crate::weights::TensorSpec;
 use crate::{Error, Model, Result, SaveDtype};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -20,7 +21,7 @@ impl LoraAdapter {
     pub fn save(&self, dir: &Path, base_model_name: &str, extra: &Map<String, Value>) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         serialize(&dir.join(WEIGHTS_FILE), &self.weights.tensors, SaveDtype::F32)?;
-        write_json(&dir.join(CONFIG_FILE), &self.peft_config(base_model_name)?)?;
+        write_json(&dir.join(CONFIG_FILE), &self.peft_config(base_model_name))?;
         let extra_path = dir.join(EXTRA_FILE);
         if extra.is_empty() {
             match std::fs::remove_file(&extra_path) {
@@ -35,10 +36,10 @@ impl LoraAdapter {
     pub fn load(dir: &Path, model: &Model) -> Result<Self> {
         let path = dir.join(CONFIG_FILE);
         let json: Map<String, Value> = read_json(&path)?;
-        let (config, use_rslora) = parse_peft_config(&json)?;
+        let (config, use_rslora) = parse_peft_config(&json, &model.weights().layout)?;
         let rank = config.r as f64;
         let scaling = config.alpha / if use_rslora { rank.sqrt() } else { rank };
-        let mut weights = LoraWeights::<f32>::zeros(model.config(), &config, scaling)?;
+        let mut weights = LoraWeights::<f32>::zeros(&model.weights().layout, &config, scaling)?;
         let specs: Vec<TensorSpec> = weights
             .tensors
             .iter()
@@ -48,7 +49,8 @@ impl LoraAdapter {
         let owner =
             format!("{} with LoRA on {}", model.config().architecture.class_name(), config.target_modules.join(", "));
         weights.tensors = files.read(&specs, |_| false, &owner)?;
-        Ok(LoraAdapter { config, use_rslora, weights: Arc::new(weights) })
+        let target_modules = config.target_names(&model.weights().layout);
+        Ok(LoraAdapter { config, target_modules, use_rslora, weights: Arc::new(weights) })
     }
 
     /// The content of `luthier.json` in an adapter's directory; empty if there is none.
@@ -58,11 +60,10 @@ impl LoraAdapter {
     }
 
     /// All keys that PEFT writes, so that every version of it finds what it expects.
-    fn peft_config(&self, base_model_name: &str) -> Result<Value> {
-        let projections = self.config.projections()?;
-        let mut target_modules: Vec<&str> = projections.into_iter().map(Projection::name).collect();
+    fn peft_config(&self, base_model_name: &str) -> Value {
+        let mut target_modules = self.target_modules.clone();
         target_modules.sort_unstable();
-        let object = json!({
+        json!({
             "alpha_pattern": {},
             "auto_mapping": null,
             "base_model_name_or_path": base_model_name,
@@ -87,8 +88,7 @@ impl LoraAdapter {
             "task_type": "CAUSAL_LM",
             "use_dora": false,
             "use_rslora": self.use_rslora,
-        });
-        Ok(object)
+        })
     }
 }
 
@@ -127,7 +127,7 @@ fn invalid<T>(key: &str, expected: &str, found: impl ToString) -> Result<T> {
 }
 
 /// The settings and `use_rslora`; a feature that is not implemented is refused by its key.
-fn parse_peft_config(json: &Map<String, Value>) -> Result<(LoraConfig, bool)> {
+fn parse_peft_config(json: &Map<String, Value>, layout: &Layout) -> Result<(LoraConfig, bool)> {
     let get = |key: &str| json.get(key).unwrap_or(&Value::Null);
     if get("peft_type") != "LORA" {
         return invalid("peft_type", "\"LORA\"", get("peft_type"));
@@ -156,8 +156,9 @@ fn parse_peft_config(json: &Map<String, Value>) -> Result<(LoraConfig, bool)> {
     };
     let use_rslora = get("use_rslora").as_bool().unwrap_or(false);
     let config = LoraConfig { r: r as usize, alpha, dropout, target_modules };
+    config.modules(layout)?;
     // Order as in the model, whatever order the file has.
-    let target_modules = config.projections()?.into_iter().map(|p| p.name().to_owned()).collect();
+    let target_modules = config.target_names(layout);
     Ok((LoraConfig { target_modules, ..config }, use_rslora))
 }
 

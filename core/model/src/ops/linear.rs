@@ -8,12 +8,21 @@ use crate::real::Real;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
+/// A layer's matrix in the form that the model holds it in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Weight<'a, T> {
+    /// `[out, in]`.
+    Dense(&'a [T]),
+    /// `[in, out]`, as GPT-2's Conv1D has it.
+    Transposed(&'a [T]),
+}
+
 /// Weights of one layer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Linear<'a, T> {
     pub(crate) out_size: usize,
     pub(crate) in_size: usize,
-    pub(crate) weight: &'a [T],
+    pub(crate) weight: Weight<'a, T>,
     pub(crate) bias: Option<&'a [T]>,
     pub(crate) lora: Option<LowRank<'a, T>>,
 }
@@ -28,7 +37,15 @@ pub(crate) struct LowRank<'a, T> {
     pub(crate) dropout: Option<Dropout>,
 }
 
-/// Where the gradients of a layer are added; `None` is frozen and costs nothing.
+/// What the backward pass needs of a layer's forward pass, besides its input.
+#[derive(Debug)]
+pub(crate) struct LinearSaved<T> {
+    /// `drop(x) A^T`, `[n, r]`; empty without an adapter.
+    low: Vec<T>,
+}
+
+/// Where the gradients of a layer are added; `None` is frozen and costs nothing. The gradient of the
+/// weight has the weight's own orientation.
 #[derive(Debug)]
 pub(crate) struct LinearGradient<'a, T> {
     pub(crate) weight: Option<&'a mut [T]>,
@@ -37,9 +54,24 @@ pub(crate) struct LinearGradient<'a, T> {
     pub(crate) lora: Option<(&'a mut [T], &'a mut [T])>,
 }
 
-impl<T: Real> Linear<'_, T> {
-    /// `y`, and `drop(x) A^T` (`[n, r]`, empty without an adapter) for the backward pass.
-    pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, Vec<T>) {
+impl<T> Default for LinearGradient<'_, T> {
+    /// Everything frozen.
+    fn default() -> Self {
+        LinearGradient { weight: None, bias: None, lora: None }
+    }
+}
+
+impl<'a, T: Real> Linear<'a, T> {
+    /// The weight as `[out, in]`.
+    fn matrix(&self) -> Mat<'a, T> {
+        match self.weight {
+            Weight::Dense(w) => Mat::new(w, self.out_size, self.in_size),
+            Weight::Transposed(w) => Mat::new(w, self.in_size, self.out_size).t(),
+        }
+    }
+
+    /// `y [n, out]`, and what the backward pass needs.
+    pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, LinearSaved<T>) {
         let n = x.len() / self.in_size;
         let mut y = vec![T::ZERO; n * self.out_size];
         let update = match self.bias {
@@ -49,11 +81,10 @@ impl<T: Real> Linear<'_, T> {
                 Update::Add
             }
         };
-        let w = Mat::new(self.weight, self.out_size, self.in_size);
         let x_mat = Mat::new(x, n, self.in_size);
-        par_product(MatMut::new(&mut y, n, self.out_size), update, T::ONE, x_mat, w.t());
+        par_product(MatMut::new(&mut y, n, self.out_size), update, T::ONE, x_mat, self.matrix().t());
         let Some(lora) = &self.lora else {
-            return (y, Vec::new());
+            return (y, LinearSaved { low: Vec::new() });
         };
         let mut low = vec![T::ZERO; n * lora.r];
         let dropped = lora.drop(x);
@@ -63,7 +94,7 @@ impl<T: Real> Linear<'_, T> {
         par_product(low_out, Update::Set, T::ONE, Mat::new(&dropped, n, self.in_size), a.t());
         let y_out = MatMut::new(&mut y, n, self.out_size);
         par_product(y_out, Update::Add, lora.scaling, Mat::new(&low, n, lora.r), b.t());
-        (y, low)
+        (y, LinearSaved { low })
     }
 
     /// `dx (+)= d(loss)/dx`, and the gradients that `gradient` asks for.
@@ -71,18 +102,26 @@ impl<T: Real> Linear<'_, T> {
         &self,
         dy: &[T],
         x: &[T],
-        low: &[T],
+        saved: &LinearSaved<T>,
         dx: &mut [T],
         update: Update,
         gradient: LinearGradient<T>,
     ) {
         let n = x.len() / self.in_size;
         let dy_mat = Mat::new(dy, n, self.out_size);
-        let w = Mat::new(self.weight, self.out_size, self.in_size);
-        par_product(MatMut::new(dx, n, self.in_size), update, T::ONE, dy_mat, w);
+        par_product(MatMut::new(dx, n, self.in_size), update, T::ONE, dy_mat, self.matrix());
         if let Some(dw) = gradient.weight {
-            let dw = MatMut::new(dw, self.out_size, self.in_size);
-            par_product(dw, Update::Add, T::ONE, dy_mat.t(), Mat::new(x, n, self.in_size));
+            let x_mat = Mat::new(x, n, self.in_size);
+            match self.weight {
+                Weight::Dense(_) => {
+                    let dw = MatMut::new(dw, self.out_size, self.in_size);
+                    par_product(dw, Update::Add, T::ONE, dy_mat.t(), x_mat);
+                }
+                Weight::Transposed(_) => {
+                    let dw = MatMut::new(dw, self.in_size, self.out_size);
+                    par_product(dw, Update::Add, T::ONE, x_mat.t(), dy_mat);
+                }
+            }
         }
         if let Some(db) = gradient.bias {
             sum_over_rows(db, n, |rows, sums| {
@@ -94,7 +133,7 @@ impl<T: Real> Linear<'_, T> {
             });
         }
         if let Some(lora) = &self.lora {
-            self.backward_low_rank(lora, dy_mat, x, low, dx, gradient.lora);
+            self.backward_low_rank(lora, dy_mat, x, &saved.low, dx, gradient.lora);
         }
     }
 
