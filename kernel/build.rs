@@ -57,17 +57,27 @@ fn main() {
     println!("cargo:rustc-env=LUTHIER_PRELUDE_BYTES={}", plain.len());
 }
 
-/// What cargo knows about the very resolution that this build uses; asks no network.
+/// What cargo knows about the very resolution that this build uses. The network is asked only if
+/// it must be: cargo wants every package of the lock file to be there, and a build without tests has
+/// not downloaded what only tests need.
 fn metadata(manifest_dir: &Path) -> Value {
+    let output = run_metadata(manifest_dir, "--offline").or_else(|_| run_metadata(manifest_dir, "--locked"));
+    let output = output.unwrap_or_else(|error| panic!("cargo metadata failed: {error}"));
+    serde_json::from_slice(&output).expect("cargo metadata prints JSON")
+}
+
+fn run_metadata(manifest_dir: &Path, mode: &str) -> Result<Vec<u8>, String> {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &target, "--manifest-path"])
+        .args(["metadata", "--format-version", "1", mode, "--filter-platform", &target, "--manifest-path"])
         .arg(manifest_dir.join("Cargo.toml"))
         .output()
         .expect("cargo can be started");
-    assert!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON")
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }
 
 struct Package {
