@@ -8,9 +8,9 @@ use crate::layout::ModuleId;
 use crate::lora::LoraWeights;
 use crate::ops::dropout::Dropout;
 use crate::ops::linear::{Linear, LinearGradient, LowRank};
-use crate::ops::loss::{HeadGradient, linear_cross_entropy};
+use crate::ops::loss::{HeadGradient, LossScale, linear_cross_entropy};
 use crate::ops::rope::RopeTable;
-use crate::ops::{embedding, rms_norm};
+use crate::ops::{embedding, neftune, rms_norm};
 use crate::real::Real;
 use crate::rng::CounterRng;
 use crate::weights::Weights;
@@ -33,6 +33,14 @@ pub(crate) enum Gradients<'a, T> {
     Full(&'a mut [Vec<T>]),
     /// One buffer per tensor of the adapter.
     Lora(&'a mut [Vec<T>]),
+}
+
+/// What the gradients are of.
+pub(crate) enum Objective<'a, T> {
+    /// The sum of the targets' negative log-likelihoods, times this.
+    Likelihood(T),
+    /// Any function of the targets' log-probabilities: given them, it returns its derivative by each.
+    Of(&'a mut dyn FnMut(&[f64]) -> Vec<f32>),
 }
 
 /// Buffers that can each be taken once.
@@ -59,13 +67,19 @@ pub(crate) fn poll(cancel: &AtomicBool) -> Result<()> {
 impl<T: Real> Decoder<'_, T> {
     /// Loss of `batch` without gradients and without dropout.
     pub(crate) fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<BatchLoss> {
+        let nll = self.nll(batch, cancel)?;
+        Ok(BatchLoss { nll_sum: nll.iter().sum(), n_targets: nll.len() })
+    }
+
+    /// The negative log-likelihood of each target of `batch`, without dropout.
+    pub(crate) fn nll(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<Vec<f64>> {
         let pass = Pass::new(self, batch, None)?;
         let mut x = embedding::forward(&batch.input_ids, self.embedding(), self.config.hidden_size);
         for layer in 0..self.config.n_layers {
             poll(cancel)?;
             x = self.block(layer, None).forward(x, &pass.context(layer)).0;
         }
-        self.head(&x, &pass, None, cancel).map(|(loss, _)| loss)
+        self.head(&x, &pass, None, cancel).map(|(nll, _)| nll)
     }
 
     /// Loss of `batch`; adds the gradients of `nll_sum * loss_scale`.
@@ -77,6 +91,18 @@ impl<T: Real> Decoder<'_, T> {
         gradients: Gradients<T>,
         cancel: &AtomicBool,
     ) -> Result<BatchLoss> {
+        self.accumulate_of(batch, Objective::Likelihood(loss_scale), dropout, gradients, cancel)
+    }
+
+    /// Loss of `batch`; adds the gradients of `objective`.
+    pub(crate) fn accumulate_of(
+        &self,
+        batch: &SequenceBatch,
+        objective: Objective<T>,
+        dropout: Option<DropoutKey>,
+        gradients: Gradients<T>,
+        cancel: &AtomicBool,
+    ) -> Result<BatchLoss> {
         let pass = Pass::new(self, batch, dropout)?;
         let hidden = self.config.hidden_size;
         let (mut full, mut lora) = match gradients {
@@ -84,6 +110,9 @@ impl<T: Real> Decoder<'_, T> {
             Gradients::Lora(buffers) => (Slots(Vec::new()), Slots::new(buffers)),
         };
         let mut x = embedding::forward(&batch.input_ids, self.embedding(), hidden);
+        if let Some(key) = dropout.filter(|key| key.neftune_alpha > 0.0) {
+            neftune::add_noise(&mut x, &pass.ranges, hidden, key);
+        }
         let mut saved: Vec<Saved<T>> = Vec::with_capacity(self.config.n_layers);
         for layer in 0..self.config.n_layers {
             poll(cancel)?;
@@ -95,8 +124,9 @@ impl<T: Real> Decoder<'_, T> {
         let layout = &self.weights.layout;
         // A tied head and the embedding add to one buffer, the head first.
         let mut d_head = full.take(layout.head);
-        let head = HeadPass { loss_scale, d_weight: d_head.as_deref_mut(), d_norm: full.take(layout.final_norm) };
-        let (loss, dx) = self.head(&x, &pass, Some(head), cancel)?;
+        let head = HeadPass { objective, d_weight: d_head.as_deref_mut(), d_norm: full.take(layout.final_norm) };
+        let (nll, dx) = self.head(&x, &pass, Some(head), cancel)?;
+        let loss = BatchLoss { nll_sum: nll.iter().sum(), n_targets: nll.len() };
         drop(x);
         let Some(mut dx) = dx else {
             return Ok(loss);
@@ -118,18 +148,17 @@ impl<T: Real> Decoder<'_, T> {
         self.weights.values(self.weights.layout.embedding)
     }
 
-    /// Final norm and loss on the rows that predict a target; the gradient of `x` if asked for.
+    /// Final norm and loss of each row that predicts a target; the gradient of `x` if asked for.
     fn head(
         &self,
         x: &[T],
         pass: &Pass<T>,
         gradient: Option<HeadPass<T>>,
         cancel: &AtomicBool,
-    ) -> Result<(BatchLoss, Option<Vec<T>>)> {
+    ) -> Result<(Vec<f64>, Option<Vec<T>>)> {
         let hidden = self.config.hidden_size;
-        let n_targets = pass.targets.len();
-        if n_targets == 0 {
-            return Ok((BatchLoss { nll_sum: 0.0, n_targets }, None));
+        if pass.targets.is_empty() {
+            return Ok((Vec::new(), None));
         }
         let ids: Vec<u32> = pass.targets.iter().map(|&(_, id)| id).collect();
         let rows: Vec<u32> = pass.targets.iter().map(|&(row, _)| row as u32).collect();
@@ -139,19 +168,31 @@ impl<T: Real> Decoder<'_, T> {
         let (norm, head) = (self.weights.values(layout.final_norm), self.weights.values(layout.head));
         let (h, rstd) = rms_norm::forward(&selected, norm, pass.eps);
         let Some(gradient) = gradient else {
-            let nll_sum = linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?;
-            return Ok((BatchLoss { nll_sum, n_targets }, None));
+            return Ok((linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?, None));
+        };
+        // An objective that is no plain sum sees all log-probabilities before the first gradient: the
+        // head, and it alone, then runs twice.
+        let scales: Vec<T>;
+        let scale = match gradient.objective {
+            Objective::Likelihood(scale) => LossScale::Uniform(scale),
+            Objective::Of(derivative) => {
+                let nll = linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?;
+                let logps: Vec<f64> = nll.iter().map(|nll| -nll).collect();
+                scales = derivative(&logps).into_iter().map(|d| T::from_f64(-f64::from(d))).collect();
+                assert_eq!(scales.len(), ids.len(), "one derivative per target");
+                LossScale::PerTarget(&scales)
+            }
         };
         let mut dh = vec![T::ZERO; h.len()];
-        let head_gradient = HeadGradient { scale: gradient.loss_scale, dh: &mut dh, dw: gradient.d_weight };
-        let nll_sum = linear_cross_entropy(&h, head, hidden, &ids, Some(head_gradient), cancel)?;
+        let head_gradient = HeadGradient { scale, dh: &mut dh, dw: gradient.d_weight };
+        let nll = linear_cross_entropy(&h, head, hidden, &ids, Some(head_gradient), cancel)?;
         let mut d_selected = vec![T::ZERO; h.len()];
         rms_norm::backward(&dh, &selected, norm, &rstd, &mut d_selected, gradient.d_norm);
         let mut dx = vec![T::ZERO; x.len()];
         for (row, d) in rows.iter().zip(d_selected.chunks(hidden)) {
             dx[*row as usize * hidden..(*row as usize + 1) * hidden].copy_from_slice(d);
         }
-        Ok((BatchLoss { nll_sum, n_targets }, Some(dx)))
+        Ok((nll, Some(dx)))
     }
 
     /// The weights of block `layer`.
@@ -223,8 +264,8 @@ impl<T: Real> Decoder<'_, T> {
 const DROPOUT_STREAM: u64 = 0x6472_6f70_6f75_7400;
 
 /// Head of a pass with gradients.
-struct HeadPass<'a, T> {
-    loss_scale: T,
+struct HeadPass<'a, 'o, T> {
+    objective: Objective<'o, T>,
     d_weight: Option<&'a mut [T]>,
     d_norm: Option<&'a mut [T]>,
 }

@@ -111,6 +111,12 @@ impl Model {
         self.inner.fingerprint.get_or_init(|| fingerprint(self.weights())).clone()
     }
 
+    /// Name of the first tensor that holds an infinity or NaN.
+    pub fn non_finite_tensor(&self) -> Option<String> {
+        let is_bad = |tensor: &&NamedTensor<f32>| tensor.values.as_slice().iter().any(|value| !value.is_finite());
+        self.weights().tensors.iter().find(is_bad).map(|tensor| tensor.name.clone())
+    }
+
     /// Paths of the modules that hold weights, such as `model.layers.0.self_attn.q_proj`.
     pub fn module_names(&self) -> Vec<String> {
         let names = self.weights().tensors.iter();

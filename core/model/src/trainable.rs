@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::decoder::{Decoder, Gradients};
+use crate::decoder::{Decoder, Gradients, Objective};
 use crate::weights::NamedTensor;
 use crate::{LoraAdapter, Model, Result, SequenceBatch};
 use std::sync::Arc;
@@ -37,8 +37,9 @@ pub struct ParameterInfo {
     pub decay: bool,
 }
 
-/// Names the dropout masks of one forward pass, so that a resumed run draws the same ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Names the random draws of one forward pass (dropout masks, noise), so that a resumed run makes the
+/// same ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DropoutKey {
     /// The run's seed.
     pub seed: u64,
@@ -46,6 +47,8 @@ pub struct DropoutKey {
     pub step: u64,
     /// Micro-batch within the step.
     pub micro: u64,
+    /// NEFTune's α: noise on the embeddings; 0 is none.
+    pub neftune_alpha: f64,
 }
 
 /// Loss of a batch.
@@ -96,18 +99,45 @@ impl TrainableModel {
         gradients: &mut [Vec<f32>],
         cancel: &AtomicBool,
     ) -> Result<BatchLoss> {
-        let sizes = self.tensors().iter().map(|tensor| tensor.values.len());
-        assert!(gradients.iter().map(Vec::len).eq(sizes), "one gradient buffer per parameter");
-        let gradients = match self {
-            TrainableModel::Lora { .. } => Gradients::Lora(gradients),
-            TrainableModel::Full { .. } => Gradients::Full(gradients),
-        };
+        let gradients = self.gradients(gradients);
         self.decoder().accumulate(batch, loss_scale, dropout, gradients, cancel)
+    }
+
+    /// Adds the gradients of any function of the targets' log-probabilities. `derivative` is given
+    /// these, in the order of [`SequenceBatch::targets`], and returns d(function)/d(each). One pass
+    /// through the blocks; the head runs twice. Otherwise as
+    /// [`accumulate_gradients`](Self::accumulate_gradients).
+    pub fn accumulate_objective(
+        &self,
+        batch: &SequenceBatch,
+        dropout: Option<DropoutKey>,
+        derivative: &mut dyn FnMut(&[f64]) -> Vec<f32>,
+        gradients: &mut [Vec<f32>],
+        cancel: &AtomicBool,
+    ) -> Result<()> {
+        let gradients = self.gradients(gradients);
+        self.decoder().accumulate_of(batch, Objective::Of(derivative), dropout, gradients, cancel).map(drop)
+    }
+
+    fn gradients<'a>(&self, buffers: &'a mut [Vec<f32>]) -> Gradients<'a, f32> {
+        let sizes = self.tensors().iter().map(|tensor| tensor.values.len());
+        assert!(buffers.iter().map(Vec::len).eq(sizes), "one gradient buffer per parameter");
+        match self {
+            TrainableModel::Lora { .. } => Gradients::Lora(buffers),
+            TrainableModel::Full { .. } => Gradients::Full(buffers),
+        }
     }
 
     /// Loss without gradients and without dropout.
     pub fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<BatchLoss> {
         self.decoder().loss(batch, cancel)
+    }
+
+    /// Log-probability of each target in nats, in the order of [`SequenceBatch::targets`], without
+    /// dropout.
+    pub fn logps(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<Vec<f64>> {
+        let nll = self.decoder().nll(batch, cancel)?;
+        Ok(nll.into_iter().map(|nll| -nll).collect())
     }
 
     /// The model, without the adapter.

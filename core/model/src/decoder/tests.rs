@@ -71,7 +71,7 @@ fn check_lora(dropout: f64) {
     }
     let weights = model.weights().cast::<f64>();
     let batch = random_batch(config.vocab_size, &[6, 4], 7);
-    let key = Some(DropoutKey { seed: 8, step: 9, micro: 10 });
+    let key = Some(DropoutKey { seed: 8, step: 9, micro: 10, neftune_alpha: 0.0 });
     let mut gradients = zeros(&lora.tensors);
     let decoder = Decoder { config: &config, weights: &weights, lora: Some(&lora) };
     decoder.accumulate(&batch, 1.0, key, Gradients::Lora(&mut gradients), &NEVER).unwrap();
@@ -94,6 +94,29 @@ fn gradients_of_adapters_match_finite_differences() {
 #[test]
 fn gradients_of_adapters_under_dropout_match_finite_differences() {
     check_lora(0.4);
+}
+
+#[test]
+fn gradients_of_any_function_of_log_probabilities_match_finite_differences() {
+    let config = tiny_config();
+    let model = randomized(Model::init(config.clone(), 21), 22);
+    let mut weights = model.weights().cast::<f64>();
+    let batch = random_batch(config.vocab_size, &[6, 4], 23);
+    // Not a sum: the derivative by each depends on the others. f = Σ logp²/4 + (Σ logp)/3
+    let value = |logps: &[f64]| logps.iter().map(|x| x * x / 4.0 + x / 3.0).sum::<f64>();
+    let mut derivative = |logps: &[f64]| logps.iter().map(|x| (x / 2.0 + 1.0 / 3.0) as f32).collect();
+    let mut gradients = zeros(&weights.tensors);
+    let decoder = Decoder { config: &config, weights: &weights, lora: None };
+    let objective = Objective::Of(&mut derivative);
+    decoder.accumulate_of(&batch, objective, None, Gradients::Full(&mut gradients), &NEVER).unwrap();
+    let names: Vec<_> = weights.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    check(&names, &gradients, |tensor, i, step| {
+        weights.tensors[tensor].values.as_mut_slice()[i] += step;
+        let decoder = Decoder { config: &config, weights: &weights, lora: None };
+        let nll = decoder.nll(&batch, &NEVER).unwrap();
+        weights.tensors[tensor].values.as_mut_slice()[i] -= step;
+        value(&nll.iter().map(|nll| -nll).collect::<Vec<_>>())
+    });
 }
 
 fn loss_and_gradients(trainable: &TrainableModel, batch: &SequenceBatch) -> (f64, Vec<Vec<f32>>) {

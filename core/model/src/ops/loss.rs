@@ -13,17 +13,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Logits held at one time.
 const LOGITS_PER_CHUNK: usize = 1 << 20;
 
+/// What a target's negative log-likelihood is multiplied by in the loss.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LossScale<'a, T> {
+    /// The same for all.
+    Uniform(T),
+    /// `[m]`: one each.
+    PerTarget(&'a [T]),
+}
+
+impl<T: Real> LossScale<'_, T> {
+    fn of(self, target: usize) -> T {
+        match self {
+            LossScale::Uniform(scale) => scale,
+            LossScale::PerTarget(scales) => scales[target],
+        }
+    }
+}
+
 /// Gradients of the head; `scale` multiplies the loss.
 #[derive(Debug)]
 pub(crate) struct HeadGradient<'a, T> {
-    pub(crate) scale: T,
+    pub(crate) scale: LossScale<'a, T>,
     /// `d(loss)/dh`, overwritten.
     pub(crate) dh: &'a mut [T],
     /// `d(loss)/dW`, added to; `None` if the head is frozen.
     pub(crate) dw: Option<&'a mut [T]>,
 }
 
-/// Sum of the negative log-likelihoods, in nats.
+/// The negative log-likelihood of each target, in nats.
 pub(crate) fn linear_cross_entropy<T: Real>(
     h: &[T],
     w: &[T],
@@ -31,7 +49,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
     targets: &[u32],
     mut gradient: Option<HeadGradient<T>>,
     cancel: &AtomicBool,
-) -> Result<f64> {
+) -> Result<Vec<f64>> {
     let vocab_size = w.len() / hidden;
     let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(16, 1024);
     let w_mat = Mat::new(w, vocab_size, hidden);
@@ -51,8 +69,11 @@ pub(crate) fn linear_cross_entropy<T: Real>(
         logits
             .par_chunks_mut(vocab_size)
             .zip(&targets[rows.clone()])
-            .zip(&mut nll[rows.clone()])
-            .for_each(|((row, &target), nll)| *nll = cross_entropy_row(row, target as usize, scale));
+            .zip(nll[rows.clone()].par_iter_mut().enumerate())
+            .for_each(|((row, &target), (at, nll))| {
+                let scale = scale.map(|scale| scale.of(rows.start + at));
+                *nll = cross_entropy_row(row, target as usize, scale);
+            });
         if let Some(gradient) = &mut gradient {
             let d_logits = Mat::new(logits, rows.len(), vocab_size);
             let dh = MatMut::new(&mut gradient.dh[span], rows.len(), hidden);
@@ -63,7 +84,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
             }
         }
     }
-    Ok(nll.iter().sum())
+    Ok(nll)
 }
 
 /// Negative log-likelihood of `target`; with a scale, the row becomes `scale * (softmax - one hot)`.

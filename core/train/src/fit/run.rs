@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         let (mut nll_sum, mut n_counted) = (0.0, 0);
         for (micro, batch) in batches.iter().enumerate() {
             let seed = self.identity.config.seed;
-            let dropout = Some(DropoutKey { seed, step: self.global_step(), micro: micro as u64 });
+            let dropout = Some(DropoutKey { seed, step: self.global_step(), micro: micro as u64, neftune_alpha: 0.0 });
             let trainable = &*self.trainable;
             let loss = trainable.accumulate_gradients(batch, loss_scale, dropout, &mut self.gradients, cancel)?;
             nll_sum += loss.nll_sum;
