@@ -3,6 +3,7 @@
 //! Kept light on purpose: it is compiled before anything can be said to a newcomer, so the heavy
 //! work (training pico, for one) lives in binaries that it starts.
 
+mod bench;
 mod depcheck;
 mod guests;
 mod interop;
@@ -25,6 +26,7 @@ usage: cargo xtask <task>
   notebooks [--all]     execute notebooks with a real Jupyter client
   guests [--check]      build the first-party WASM components, or compare them with the committed ones
   pico <train|eval|…>   pre-train the built-in model from generated text
+  bench peft|growth     time and memory beside PyTorch and PEFT (installs them from PyPI)
   interop               compare with PyTorch, transformers and PEFT (installs them from PyPI)";
 
 fn main() {
@@ -38,6 +40,7 @@ fn main() {
         Some("notebooks") => notebooks::run(rest),
         Some("guests") => guests::run(rest),
         Some("pico") => pico::run(rest),
+        Some("bench") => bench::run(rest),
         Some("interop") => interop::run(rest),
         Some("help" | "--help" | "-h") => {
             shell::say(USAGE);

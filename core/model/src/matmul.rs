@@ -1,18 +1,27 @@
-//! Matrix products on strided views, through the `gemm` crate.
+//! Matrix products on strided views: `out (+)= sum of scale * a b` over one or more terms.
 //!
-//! [`product`] runs on the calling thread. [`par_product`] cuts the output into tiles whose size
-//! depends on the shape alone and computes each with [`product`], so the bits do not depend on the
-//! number of threads.
+//! A list of terms is one product with the inner dimensions laid end to end: a low-rank update, or the
+//! input gradients of layers that share an input, cost no further pass over the output.
+//!
+//! f32 runs on our own kernels ([`blocking`], [`kernel`]): an element's bits depend on its row, its
+//! column and the inner dimension, not on the number of threads, the other rows or the processor's
+//! vector width. f64, for gradient checks, goes through the `gemm` crate ([`double`]).
 #![allow(
     unsafe_code,
-    reason = "the gemm crate takes raw pointers; tiles of one output are written from several threads"
+    reason = "vector instructions and raw output pointers: tiles of one output are written from several threads"
 )]
 
+mod blocking;
+mod double;
+mod kernel;
+mod pack;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use blocking::multiply as multiply_f32;
+pub(crate) use double::multiply as multiply_f64;
+
 use crate::real::Real;
-use rayon::prelude::*;
 
 /// A read-only matrix: `rows x cols`, element (i, j) at `i * row_stride + j * col_stride`.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +59,7 @@ impl<'a, T> Mat<'a, T> {
     }
 }
 
-/// A row-major output `rows x cols` with `row_stride` elements from one row to the next.
+/// A row-major output `rows x cols`.
 #[derive(Debug)]
 pub(crate) struct MatMut<'a, T> {
     data: &'a mut [T],
@@ -75,11 +84,31 @@ pub(crate) enum Update {
     Add,
 }
 
+/// One product of a sum: `scale * a b`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Term<'a, T> {
+    pub(crate) scale: T,
+    pub(crate) a: Mat<'a, T>,
+    pub(crate) b: Mat<'a, T>,
+}
+
+impl<'a, T: Real> Term<'a, T> {
+    /// `a b`.
+    pub(crate) fn new(a: Mat<'a, T>, b: Mat<'a, T>) -> Self {
+        Term { scale: T::ONE, a, b }
+    }
+
+    /// `scale * a b`.
+    pub(crate) fn scaled(scale: T, a: Mat<'a, T>, b: Mat<'a, T>) -> Self {
+        Term { scale, a, b }
+    }
+}
+
 /// The output's address, shared by threads that write disjoint tiles.
 #[derive(Clone, Copy)]
 struct Output<T>(*mut T);
 
-// SAFETY: the pointer is only used by `tile`, whose callers write disjoint tiles.
+// SAFETY: the pointer is only used for tiles, and tasks write disjoint ones.
 unsafe impl<T: Send> Send for Output<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Output<T> {}
@@ -90,93 +119,27 @@ impl<T> Output<T> {
     }
 }
 
-fn check<T>(out: &MatMut<T>, a: &Mat<T>, b: &Mat<T>) {
-    assert_eq!((out.rows, out.cols, a.cols), (a.rows, b.cols, b.rows), "product shape");
-    assert!(a.is_in_bounds() && b.is_in_bounds(), "product operands");
+fn check<T>(out: &MatMut<T>, terms: &[Term<T>]) {
+    for Term { a, b, .. } in terms {
+        assert_eq!((out.rows, out.cols, a.cols), (a.rows, b.cols, b.rows), "product shape");
+        assert!(a.is_in_bounds() && b.is_in_bounds(), "product operands");
+    }
 }
 
 /// `out (+)= scale * a b` on the calling thread. Shapes `[m, n] = [m, k] [k, n]`.
 pub(crate) fn product<T: Real>(out: MatMut<T>, update: Update, scale: T, a: Mat<T>, b: Mat<T>) {
-    check(&out, &a, &b);
-    let (m, n) = (out.rows, out.cols);
-    // SAFETY: `check` established the shapes; the whole output is borrowed mutably.
-    unsafe { tile(out.data.as_mut_ptr(), n, 0..m, 0..n, update, scale, a, b) }
+    let terms = [Term { scale, a, b }];
+    check(&out, &terms);
+    T::multiply(out, update, &terms, false);
 }
 
 /// `out (+)= scale * a b` on the current thread pool. Shapes `[m, n] = [m, k] [k, n]`.
 pub(crate) fn par_product<T: Real>(out: MatMut<T>, update: Update, scale: T, a: Mat<T>, b: Mat<T>) {
-    check(&out, &a, &b);
-    let (m, n) = (out.rows, out.cols);
-    let (tile_rows, tile_cols) = tile_shape(m, n, a.cols);
-    let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
-    let base = Output(out.data.as_mut_ptr());
-    (0..down * across).into_par_iter().for_each(|index| {
-        let (i, j) = (index / across * tile_rows, index % across * tile_cols);
-        let (rows, cols) = (i..(i + tile_rows).min(m), j..(j + tile_cols).min(n));
-        // SAFETY: `check` established the shapes; tiles of different indices are disjoint and the
-        // output stays mutably borrowed until all of them are done.
-        unsafe { tile(base.get(), n, rows, cols, update, scale, a, b) }
-    });
+    par_products(out, update, &[Term { scale, a, b }]);
 }
 
-/// Tile of an `m x n` output with inner dimension `k`: about sixteen along the longer side, none so
-/// small that packing the operands outweighs the product.
-fn tile_shape(m: usize, n: usize, k: usize) -> (usize, usize) {
-    const TILES: usize = 16;
-    const SMALL_WORK: usize = 1 << 17;
-    let size = |length: usize, least: usize| length.div_ceil(TILES).max(least).next_multiple_of(16);
-    if m * n * k <= SMALL_WORK {
-        (m.max(1), n.max(1))
-    } else if m >= n {
-        (size(m, 32), n)
-    } else {
-        (m, size(n, 32))
-    }
-}
-
-/// Writes the tile `rows x cols` of the product.
-///
-/// # Safety
-/// `out` is valid for writes of a row-major matrix of width `out_cols` that contains the tile, no
-/// other thread accesses the tile, `a` has the tile's rows, `b` its columns, both lie in bounds.
-#[expect(clippy::too_many_arguments, reason = "one call site per flavor; all are matrix geometry")]
-unsafe fn tile<T: Real>(
-    out: *mut T,
-    out_cols: usize,
-    rows: std::ops::Range<usize>,
-    cols: std::ops::Range<usize>,
-    update: Update,
-    scale: T,
-    a: Mat<T>,
-    b: Mat<T>,
-) {
-    if rows.is_empty() || cols.is_empty() {
-        return;
-    }
-    let keep = if update == Update::Add { T::ONE } else { T::ZERO };
-    // SAFETY: by this function's contract all three matrices are in bounds; strides are those of the
-    // views, and an empty inner dimension reads nothing.
-    unsafe {
-        gemm::gemm(
-            rows.len(),
-            cols.len(),
-            a.cols,
-            out.add(rows.start * out_cols + cols.start),
-            1,
-            out_cols as isize,
-            update == Update::Add,
-            a.data.as_ptr().add(rows.start * a.row_stride),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr().add(cols.start * b.col_stride),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            keep,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+/// `out (+)= sum of the terms` on the current thread pool.
+pub(crate) fn par_products<T: Real>(out: MatMut<T>, update: Update, terms: &[Term<T>]) {
+    check(&out, terms);
+    T::multiply(out, update, terms, true);
 }

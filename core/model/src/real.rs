@@ -4,6 +4,7 @@
 //! plain loop below. Every reduction runs over [`LANES`] interleaved partial sums that are added in a
 //! fixed order: fast, and independent of threads.
 
+use crate::matmul::{MatMut, Term, Update, multiply_f32, multiply_f64};
 use crate::simd;
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
@@ -35,6 +36,10 @@ pub(crate) trait Real:
     fn to_f64(self) -> f64;
     fn exp(self) -> Self;
     fn sqrt(self) -> Self;
+
+    /// `out (+)= sum of scale * a b` over the terms, whose shapes fit; on the current thread pool if
+    /// `parallel`.
+    fn multiply(out: MatMut<Self>, update: Update, terms: &[Term<Self>], parallel: bool);
 
     /// `sum(a * b)`.
     fn dot(a: &[Self], b: &[Self]) -> Self {
@@ -139,6 +144,9 @@ impl Real for f64 {
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
     }
+    fn multiply(out: MatMut<f64>, update: Update, terms: &[Term<f64>], parallel: bool) {
+        multiply_f64(out, update, terms, parallel);
+    }
 }
 
 impl Real for f32 {
@@ -157,6 +165,9 @@ impl Real for f32 {
     }
     fn sqrt(self) -> f32 {
         f32::sqrt(self)
+    }
+    fn multiply(out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
+        multiply_f32(out, update, terms, parallel);
     }
     fn dot(a: &[f32], b: &[f32]) -> f32 {
         simd::dot(a, b)
