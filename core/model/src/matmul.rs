@@ -4,8 +4,8 @@
 //! input gradients of layers that share an input, cost no further pass over the output.
 //!
 //! f32 runs on our own kernels ([`blocking`], [`kernel`]): an element's bits depend on its row, its
-//! column and the inner dimension, not on the number of threads, the other rows or the processor's
-//! vector width. f64, for gradient checks, goes through the `gemm` crate ([`double`]).
+//! column and the inner dimension, not on the number of threads, the processor's vector width or the
+//! other rows (outputs of a few columns and many rows excepted, [`narrow`]). f64, for gradient checks, goes through the `gemm` crate ([`double`]).
 #![allow(
     unsafe_code,
     reason = "vector instructions and raw output pointers: tiles of one output are written from several threads"
@@ -14,6 +14,7 @@
 mod blocking;
 mod double;
 mod kernel;
+mod narrow;
 mod pack;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,16 @@ impl<'a, T> Mat<'a, T> {
             row_stride: self.col_stride,
             col_stride: self.row_stride,
         }
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
     }
 
     /// Whether the last element lies within `data`.
@@ -92,12 +103,7 @@ pub(crate) struct Term<'a, T> {
     pub(crate) b: Mat<'a, T>,
 }
 
-impl<'a, T: Real> Term<'a, T> {
-    /// `a b`.
-    pub(crate) fn new(a: Mat<'a, T>, b: Mat<'a, T>) -> Self {
-        Term { scale: T::ONE, a, b }
-    }
-
+impl<'a, T> Term<'a, T> {
     /// `scale * a b`.
     pub(crate) fn scaled(scale: T, a: Mat<'a, T>, b: Mat<'a, T>) -> Self {
         Term { scale, a, b }
@@ -128,14 +134,14 @@ fn check<T>(out: &MatMut<T>, terms: &[Term<T>]) {
 
 /// `out (+)= scale * a b` on the calling thread. Shapes `[m, n] = [m, k] [k, n]`.
 pub(crate) fn product<T: Real>(out: MatMut<T>, update: Update, scale: T, a: Mat<T>, b: Mat<T>) {
-    let terms = [Term { scale, a, b }];
+    let terms = [Term::scaled(scale, a, b)];
     check(&out, &terms);
     T::multiply(out, update, &terms, false);
 }
 
 /// `out (+)= scale * a b` on the current thread pool. Shapes `[m, n] = [m, k] [k, n]`.
 pub(crate) fn par_product<T: Real>(out: MatMut<T>, update: Update, scale: T, a: Mat<T>, b: Mat<T>) {
-    par_products(out, update, &[Term { scale, a, b }]);
+    par_products(out, update, &[Term::scaled(scale, a, b)]);
 }
 
 /// `out (+)= sum of the terms` on the current thread pool.

@@ -11,8 +11,7 @@
 //! same for any number of threads, and a row's result does not depend on the other rows.
 
 use super::kernel::{Kernels, ROW_STRIDE, Tile, kernels};
-use super::pack;
-use super::{MatMut, Output, Term, Update};
+use super::{MatMut, Output, Term, Update, narrow, pack};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -29,8 +28,11 @@ const BLOCK_COLS: usize = 384;
 /// Panels of A that a task packs at most.
 const MAX_PANELS: usize = 8;
 
+/// Rows of an output for which copying B would cost more than reading it where it lies.
+const FEW_ROWS: usize = 64;
+
 /// Multiply-adds below which one thread does it all.
-const SMALL_WORK: usize = 1 << 17;
+pub(super) const SMALL_WORK: usize = 1 << 17;
 
 /// A product, cut into blocks.
 struct Plan<'t, 'a> {
@@ -54,12 +56,17 @@ struct Slab {
 }
 
 /// `out (+)= sum of scale * a b` over the terms, on one thread or on the current pool.
-pub(super) fn multiply(out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
+pub(crate) fn multiply(out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
+    if let [term] = terms
+        && narrow::applies(&out, term)
+    {
+        return narrow::multiply(out, update, term, parallel);
+    }
     multiply_with(kernels(out.rows, out.cols), out, update, terms, parallel);
 }
 
 pub(super) fn multiply_with(kernels: Kernels, out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
-    let depth = terms.iter().map(|term| term.a.cols).sum();
+    let depth: usize = terms.iter().map(|term| term.a.cols).sum();
     let (m, n) = (out.rows, out.cols);
     if depth == 0 || m == 0 || n == 0 {
         if update == Update::Set {
@@ -72,12 +79,27 @@ pub(super) fn multiply_with(kernels: Kernels, out: MatMut<f32>, update: Update, 
     let by_row = pack::is_by_row(terms);
     let plan = Plan { terms, kernels, by_row, m, n, depth, block, update, c };
     match parallel && m * n * depth > SMALL_WORK {
+        _ if plan.reads_b_in_place() => plan.without_packing(parallel && m * n * depth > SMALL_WORK),
         true => pack::with_shared(|buffer| plan.slabs().for_each(|slab| plan.in_parallel(&slab, buffer))),
         false => pack::with_b(|buffer| plan.slabs().for_each(|slab| plan.on_this_thread(&slab, buffer))),
     }
 }
 
-impl Plan<'_, '_> {
+/// A block of B: where each panel begins and how far its rows are apart.
+#[derive(Clone, Copy)]
+struct B<'a> {
+    data: &'a [f32],
+    panel: usize,
+    stride: usize,
+}
+
+impl<'a> Plan<'_, 'a> {
+    /// The only term's B from row `depth` on.
+    fn in_place(&self, depth: usize) -> B<'a> {
+        let b = self.terms[0].b;
+        B { data: &b.data[depth * b.row_stride..], panel: self.kernels.nr, stride: b.row_stride }
+    }
+
     fn n_blocks(&self) -> usize {
         self.depth.div_ceil(self.block)
     }
@@ -112,13 +134,32 @@ impl Plan<'_, '_> {
         pack::b(self.terms, depths, first..(first + nr).min(slab.cols.end), nr, panel);
     }
 
+    /// Few rows, B row-major, and no panel that reaches beyond a row's end.
+    fn reads_b_in_place(&self) -> bool {
+        let row_major = |term: &Term<f32>| term.b.col_stride == 1 && term.b.row_stride >= self.n;
+        self.m <= FEW_ROWS && self.n.is_multiple_of(self.kernels.nr) && matches!(self.terms, [term] if row_major(term))
+    }
+
+    /// All depths of all columns, B where it lies.
+    fn without_packing(&self, parallel: bool) {
+        let n_panels = self.n / self.kernels.nr;
+        let slab = Slab { cols: 0..self.n, blocks: 0..self.n_blocks() };
+        let run = |panels: Range<usize>| self.rows(0..self.m, &slab, panels, None);
+        if !parallel {
+            return run(0..n_panels);
+        }
+        let width = n_panels.div_ceil(4 * rayon::current_num_threads());
+        let starts: Vec<usize> = (0..n_panels).step_by(width).collect();
+        starts.into_par_iter().for_each(|start| run(start..(start + width).min(n_panels)));
+    }
+
     fn on_this_thread(&self, slab: &Slab, buffer: &mut pack::Buffer) {
         let n_panels = slab.cols.len().div_ceil(self.kernels.nr);
         let packed = buffer.floats(slab.blocks.len() * n_panels * self.panel());
         packed.chunks_mut(self.panel()).enumerate().for_each(|(index, panel)| self.pack_b(slab, index, panel));
         let rows = self.kernels.mr * MAX_PANELS;
         for first in (0..self.m).step_by(rows) {
-            self.rows(first..(first + rows).min(self.m), slab, 0..n_panels, packed);
+            self.rows(first..(first + rows).min(self.m), slab, 0..n_panels, Some(packed));
         }
     }
 
@@ -138,13 +179,13 @@ impl Plan<'_, '_> {
         (0..down * across).into_par_iter().for_each(|task| {
             let (i, j) = (task / across * rows, task % across * width);
             if j < n_panels {
-                self.rows(i..(i + rows).min(self.m), slab, j..(j + width).min(n_panels), packed);
+                self.rows(i..(i + rows).min(self.m), slab, j..(j + width).min(n_panels), Some(packed));
             }
         });
     }
 
-    /// Some rows of the output, some panels of the slab.
-    fn rows(&self, rows: Range<usize>, slab: &Slab, panels: Range<usize>, packed: &[f32]) {
+    /// Some rows of the output, some panels of the slab; without packed B, of B where it lies.
+    fn rows(&self, rows: Range<usize>, slab: &Slab, panels: Range<usize>, packed: Option<&[f32]>) {
         let Kernels { mr, nr, .. } = self.kernels;
         let n_panels = slab.cols.len().div_ceil(nr);
         let a_size = mr * if self.by_row { ROW_STRIDE } else { self.block };
@@ -160,7 +201,11 @@ impl Plan<'_, '_> {
                     }
                 }
                 let keep = self.update == Update::Add || block > 0;
-                let b = &packed[(block - slab.blocks.start) * n_panels * self.panel()..];
+                let first = (block - slab.blocks.start) * n_panels * self.panel();
+                let b = match packed {
+                    Some(packed) => B { data: &packed[first..], panel: self.panel(), stride: nr },
+                    None => self.in_place(depths.start),
+                };
                 for some in panels.clone().step_by(BLOCK_COLS / nr) {
                     let some = some..(some + BLOCK_COLS / nr).min(panels.end);
                     self.tiles(rows.clone(), slab, some, a, a_size, b, depths.len(), keep);
@@ -178,7 +223,7 @@ impl Plan<'_, '_> {
         panels: Range<usize>,
         a: &[f32],
         a_size: usize,
-        b: &[f32],
+        b: B,
         depth: usize,
         keep: bool,
     ) {
@@ -187,7 +232,7 @@ impl Plan<'_, '_> {
         for (i, a) in rows.clone().step_by(mr).zip(a.chunks(a_size)) {
             for panel in panels.clone() {
                 let j = slab.cols.start + panel * nr;
-                let b = &b[panel * self.panel()..][..depth * nr];
+                let panel = &b.data[panel * b.panel..][..(depth - 1) * b.stride + nr];
                 // SAFETY: the tile lies in the output, which is mutably borrowed for the product, and
                 // tasks write disjoint tiles; the panels were packed for these sizes; the kernel was
                 // chosen for this processor.
@@ -195,7 +240,8 @@ impl Plan<'_, '_> {
                     kernel(Tile {
                         depth,
                         a: a.as_ptr(),
-                        b: b.as_ptr(),
+                        b: panel.as_ptr(),
+                        b_stride: b.stride,
                         c: self.c.get().add(i * self.n + j),
                         row_stride: self.n,
                         keep,

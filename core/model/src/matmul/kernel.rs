@@ -25,6 +25,8 @@ pub(super) struct Tile {
     pub(super) depth: usize,
     pub(super) a: *const f32,
     pub(super) b: *const f32,
+    /// Elements from one row of B to the next: the kernel's `nr` if packed.
+    pub(super) b_stride: usize,
     pub(super) c: *mut f32,
     pub(super) row_stride: usize,
     pub(super) keep: bool,
@@ -125,7 +127,7 @@ unsafe fn portable<const MR: usize, const NV: usize, const ROW: usize, const COL
     unsafe { body::<[f32; 4], MR, NV, ROW, COL>(tile) }
 }
 
-/// A's element `(i, k)` is at `i * ROW + k * COL`, B's row `k` at `k * NV * WIDTH`.
+/// A's element `(i, k)` is at `i * ROW + k * COL`, B's row `k` at `k * b_stride`.
 #[inline(always)]
 unsafe fn body<V: Register, const MR: usize, const NV: usize, const ROW: usize, const COL: usize>(tile: Tile) {
     let mut sums = [[V::zero(); NV]; MR];
@@ -144,8 +146,8 @@ unsafe fn body<V: Register, const MR: usize, const NV: usize, const ROW: usize, 
                     *sum = x.multiply_add(row, *sum);
                 }
             }
-            a = a.add(COL);
-            b = b.add(NV * V::WIDTH);
+            a = a.wrapping_add(COL);
+            b = b.wrapping_add(tile.b_stride);
         }
         if tile.rows == MR && tile.cols == NV * V::WIDTH {
             for (i, sums) in sums.iter().enumerate() {

@@ -48,7 +48,10 @@ fn check<T: Real>(m: usize, n: usize, depths: &[usize], multiply: Multiply<T>) {
     }
 }
 
-const SHAPES: [(usize, usize, &[usize]); 9] = [
+const SHAPES: [(usize, usize, &[usize]); 12] = [
+    (100, 8, &[130]),
+    (70, 20, &[64]),
+    (60, 64, &[700]),
     (1, 1, &[1]),
     (5, 3, &[2, 9]),
     (1, 40, &[9]),
@@ -107,7 +110,7 @@ fn fused_kernels_of_all_widths_give_the_same_bits() {
     let (a, b) = (fractions(m * k), fractions(k * n));
     let run = |kernels: kernel::Kernels| {
         let mut out = vec![0.0; m * n];
-        let terms = [Term::new(Mat::new(&a, m, k), Mat::new(&b, k, n))];
+        let terms = [Term::scaled(1.0, Mat::new(&a, m, k), Mat::new(&b, k, n))];
         blocking::multiply_with(kernels, MatMut::new(&mut out, m, n), Update::Set, &terms, true);
         out
     };

@@ -10,8 +10,12 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Logits held at one time.
-const LOGITS_PER_CHUNK: usize = 1 << 20;
+/// Logits held at one time, as far as [`LEAST_ROWS`] allows: 16 MiB in f32.
+const LOGITS_PER_CHUNK: usize = 1 << 22;
+
+/// Rows of a chunk at least: fewer would spend more time on copying the head's matrix into the order
+/// that products read than on multiplying.
+const LEAST_ROWS: usize = 192;
 
 /// What a target's negative log-likelihood is multiplied by in the loss.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +55,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>> {
     let vocab_size = w.len() / hidden;
-    let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(16, 1024);
+    let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(LEAST_ROWS, 1024);
     let w_mat = Mat::new(w, vocab_size, hidden);
     let mut logits = vec![T::ZERO; rows_per_chunk.min(targets.len()) * vocab_size];
     let mut nll = vec![0.0f64; targets.len()];
