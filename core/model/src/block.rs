@@ -9,6 +9,7 @@
 //! Saved are the inputs of norms, rotated q and k, v, the attention output, gate and up. Normalized
 //! inputs and the SwiGLU output are recomputed: they are cheap and as large as everything else.
 
+use crate::buffers::give;
 use crate::layout::{BlockLayout, ModuleId};
 use crate::matmul::Update;
 use crate::ops::attention::Attention;
@@ -61,7 +62,13 @@ impl<'a, T> BlockContext<'a, T> {
     }
 
     fn attention(&self) -> Attention<'a> {
-        Attention { heads: self.heads(), n_kv_heads: self.n_kv_heads, window: self.window }
+        Attention {
+            heads: self.heads(),
+            n_kv_heads: self.n_kv_heads,
+            window: self.window,
+            scale: (self.head_dim as f64).powf(-0.5),
+            softcap: None,
+        }
     }
 }
 
@@ -156,14 +163,14 @@ impl<'a, T: Real> Block<'a, T> {
         let act = swiglu::forward(&gate, &up);
         let mut d_act = vec![T::ZERO; act.len()];
         self.linear(mlp.down).backward(&dy, &act, &saved.down_proj, &mut d_act, Update::Set, d_linear(mlp.down));
-        drop(act);
+        give(act);
         swiglu::backward(&mut gate, &mut up, &mut d_act);
-        drop(d_act);
+        give(d_act);
         let h = rms_norm::scale(&saved.x2, self.post_norm, &saved.rstd2);
         let mut dh = vec![T::ZERO; h.len()];
         self.linear(mlp.gate).backward(&gate, &h, &saved.gate_proj, &mut dh, Update::Set, d_linear(mlp.gate));
         self.linear(mlp.up).backward(&up, &h, &saved.up_proj, &mut dh, Update::Add, d_linear(mlp.up));
-        drop((gate, up));
+        [gate, up].into_iter().for_each(give);
         let mut dx2 = dy;
         rms_norm::backward(&dh, &saved.x2, self.post_norm, &saved.rstd2, &mut dx2, d_post_norm);
 
@@ -174,7 +181,7 @@ impl<'a, T: Real> Block<'a, T> {
         let d_o = to_heads(&d_o, context.heads(), None);
         let o = to_heads(&o, context.heads(), None);
         let [dq, dk, dv] = context.attention().backward(&d_o, &q, &k, &v, &o, &lse);
-        drop((q, k, v, o, d_o));
+        [q, k, v, o, d_o].into_iter().for_each(give);
         let group = context.n_heads / context.n_kv_heads;
         let dq = from_heads(&dq, context.heads(), 1, Some(context.rope));
         let dk = from_heads(&dk, context.kv_heads(), group, Some(context.rope));

@@ -1,7 +1,7 @@
 //! The forward pass of generation and scoring: no gradients, a key-value cache, and results of a row
 //! that do not depend on which other rows are computed with it.
 //!
-//! Every product goes through [`row_product`](crate::simd::row_product), every other operation works
+//! Every product goes through [`rows_product`](crate::matmul::rows_product), every other operation works
 //! on one row at a time. So greedy text does not depend on the batch, a prefix's keys and values may
 //! be copied from another sequence, and a prompt may be fed in pieces, bit for bit.
 

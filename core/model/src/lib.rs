@@ -2,6 +2,7 @@
 
 mod batch;
 mod block;
+mod buffers;
 mod config;
 mod decoder;
 mod error;
@@ -24,6 +25,7 @@ mod testing;
 mod trainable;
 mod weights;
 
+pub use buffers::release_buffers;
 pub use batch::{IGNORE_INDEX, SequenceBatch};
 pub use config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
 pub use error::{Error, Result};

@@ -144,6 +144,14 @@ pub(crate) fn par_product<T: Real>(out: MatMut<T>, update: Update, scale: T, a: 
     par_products(out, update, &[Term::scaled(scale, a, b)]);
 }
 
+/// `out = a b` on the current thread pool, never by the paths for narrow outputs: a row of `out` has the
+/// same bits whatever the other rows are, and however many.
+pub(crate) fn rows_product(out: MatMut<f32>, a: Mat<f32>, b: Mat<f32>) {
+    let terms = [Term::scaled(1.0, a, b)];
+    check(&out, &terms);
+    blocking::multiply_with(kernel::kernels(out.rows, out.cols), out, Update::Set, &terms, true);
+}
+
 /// `out (+)= sum of the terms` on the current thread pool.
 pub(crate) fn par_products<T: Real>(out: MatMut<T>, update: Update, terms: &[Term<T>]) {
     check(&out, terms);

@@ -11,6 +11,7 @@ pub(crate) mod loss;
 pub(crate) mod neftune;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
+pub(crate) mod softcap;
 pub(crate) mod swiglu;
 
 use crate::real::Real;

@@ -4,6 +4,7 @@
 //! plain loop below. Every reduction runs over [`LANES`] interleaved partial sums that are added in a
 //! fixed order: fast, and independent of threads.
 
+use crate::buffers::Pool;
 use crate::matmul::{MatMut, Term, Update, multiply_f32, multiply_f64};
 use crate::simd;
 use std::fmt::Debug;
@@ -41,6 +42,9 @@ pub(crate) trait Real:
     /// `parallel`.
     fn multiply(out: MatMut<Self>, update: Update, terms: &[Term<Self>], parallel: bool);
 
+    /// Buffers that wait to be used again.
+    fn pool() -> &'static Pool<Self>;
+
     /// `sum(a * b)`.
     fn dot(a: &[Self], b: &[Self]) -> Self {
         dot_loop(a, b)
@@ -59,6 +63,13 @@ pub(crate) trait Real:
             sums[i % LANES] += *x;
         }
         sum_lanes(sums)
+    }
+
+    /// `ds = p * (ds - delta)`.
+    fn softmax_backward(ds: &mut [Self], p: &[Self], delta: Self) {
+        for (ds, &p) in ds.iter_mut().zip(p) {
+            *ds = p * (*ds - delta);
+        }
     }
 
     /// `out = silu(gate) * up`.
@@ -144,6 +155,10 @@ impl Real for f64 {
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
     }
+    fn pool() -> &'static Pool<f64> {
+        static POOL: Pool<f64> = Pool::new();
+        &POOL
+    }
     fn multiply(out: MatMut<f64>, update: Update, terms: &[Term<f64>], parallel: bool) {
         multiply_f64(out, update, terms, parallel);
     }
@@ -166,6 +181,10 @@ impl Real for f32 {
     fn sqrt(self) -> f32 {
         f32::sqrt(self)
     }
+    fn pool() -> &'static Pool<f32> {
+        static POOL: Pool<f32> = Pool::new();
+        &POOL
+    }
     fn multiply(out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
         multiply_f32(out, update, terms, parallel);
     }
@@ -177,6 +196,9 @@ impl Real for f32 {
     }
     fn exp_shift_sum(row: &mut [f32], shift: f32) -> f32 {
         simd::exp_shift_sum(row, shift)
+    }
+    fn softmax_backward(ds: &mut [f32], p: &[f32], delta: f32) {
+        simd::softmax_backward(ds, p, delta);
     }
     fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
         simd::swiglu(gate, up, out);

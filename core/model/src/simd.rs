@@ -54,6 +54,10 @@ dispatch!(
     exp_shift_sum(row: &mut [f32], shift: f32) -> f32, exp_shift_sum_body
 );
 dispatch!(
+    /// `ds = p * (ds - delta)`.
+    softmax_backward(ds: &mut [f32], p: &[f32], delta: f32), softmax_backward_body
+);
+dispatch!(
     /// `out = silu(gate) * up`.
     swiglu(gate: &[f32], up: &[f32], out: &mut [f32]), swiglu_body
 );
@@ -135,6 +139,13 @@ fn exp_shift_sum_body<const FMA: bool>(row: &mut [f32], shift: f32) -> f32 {
         sums[i] += *x;
     }
     sum_lanes(sums)
+}
+
+#[inline(always)]
+fn softmax_backward_body<const FMA: bool>(ds: &mut [f32], p: &[f32], delta: f32) {
+    for (ds, &p) in ds.iter_mut().zip(p) {
+        *ds = p * (*ds - delta);
+    }
 }
 
 #[inline(always)]

@@ -28,7 +28,7 @@ const BLOCK_COLS: usize = 384;
 /// Panels of A that a task packs at most.
 const MAX_PANELS: usize = 8;
 
-/// Rows of an output for which copying B would cost more than reading it where it lies.
+/// Most rows of an output for which tasks pack B's panels for themselves.
 const FEW_ROWS: usize = 64;
 
 /// Multiply-adds below which one thread does it all.
@@ -78,28 +78,22 @@ pub(super) fn multiply_with(kernels: Kernels, out: MatMut<f32>, update: Update, 
     let c = Output(out.data.as_mut_ptr());
     let by_row = pack::is_by_row(terms);
     let plan = Plan { terms, kernels, by_row, m, n, depth, block, update, c };
-    match parallel && m * n * depth > SMALL_WORK {
-        _ if plan.reads_b_in_place() => plan.without_packing(parallel && m * n * depth > SMALL_WORK),
-        true => pack::with_shared(|buffer| plan.slabs().for_each(|slab| plan.in_parallel(&slab, buffer))),
-        false => pack::with_b(|buffer| plan.slabs().for_each(|slab| plan.on_this_thread(&slab, buffer))),
+    let parallel = parallel && m * n * depth > SMALL_WORK;
+    match (m <= FEW_ROWS, parallel) {
+        (true, _) => plan.few_rows(parallel),
+        (false, true) => pack::with_shared(|buffer| plan.slabs().for_each(|slab| plan.in_parallel(&slab, buffer))),
+        (false, false) => pack::with_b(|buffer| plan.slabs().for_each(|slab| plan.on_this_thread(&slab, buffer))),
     }
 }
 
-/// A block of B: where each panel begins and how far its rows are apart.
+/// A panel of B and how far its rows are apart.
 #[derive(Clone, Copy)]
 struct B<'a> {
     data: &'a [f32],
-    panel: usize,
     stride: usize,
 }
 
 impl<'a> Plan<'_, 'a> {
-    /// The only term's B from row `depth` on.
-    fn in_place(&self, depth: usize) -> B<'a> {
-        let b = self.terms[0].b;
-        B { data: &b.data[depth * b.row_stride..], panel: self.kernels.nr, stride: b.row_stride }
-    }
-
     fn n_blocks(&self) -> usize {
         self.depth.div_ceil(self.block)
     }
@@ -134,17 +128,11 @@ impl<'a> Plan<'_, 'a> {
         pack::b(self.terms, depths, first..(first + nr).min(slab.cols.end), nr, panel);
     }
 
-    /// Few rows, B row-major, and no panel that reaches beyond a row's end.
-    fn reads_b_in_place(&self) -> bool {
-        let row_major = |term: &Term<f32>| term.b.col_stride == 1 && term.b.row_stride >= self.n;
-        self.m <= FEW_ROWS && self.n.is_multiple_of(self.kernels.nr) && matches!(self.terms, [term] if row_major(term))
-    }
-
-    /// All depths of all columns, B where it lies.
-    fn without_packing(&self, parallel: bool) {
-        let n_panels = self.n / self.kernels.nr;
-        let slab = Slab { cols: 0..self.n, blocks: 0..self.n_blocks() };
-        let run = |panels: Range<usize>| self.rows(0..self.m, &slab, panels, None);
+    /// A product of few rows: nothing is gained from a copy of B that many tasks share. Each task packs
+    /// one panel after the other for itself, or reads it where it lies.
+    fn few_rows(&self, parallel: bool) {
+        let n_panels = self.n.div_ceil(self.kernels.nr);
+        let run = |panels: Range<usize>| pack::with_a(|a| pack::with_b(|b| self.few_rows_of_panels(panels, a, b)));
         if !parallel {
             return run(0..n_panels);
         }
@@ -153,13 +141,62 @@ impl<'a> Plan<'_, 'a> {
         starts.into_par_iter().for_each(|start| run(start..(start + width).min(n_panels)));
     }
 
+    fn few_rows_of_panels(&self, panels: Range<usize>, a: &mut pack::Buffer, b: &mut pack::Buffer) {
+        let nr = self.kernels.nr;
+        let a = a.floats(self.m.div_ceil(self.kernels.mr) * self.a_size());
+        let own = b.floats(self.panel());
+        for block in 0..self.n_blocks() {
+            let depths = self.depths(block);
+            self.pack_a(0..self.m, depths.clone(), a);
+            for panel in panels.clone() {
+                let cols = panel * nr..((panel + 1) * nr).min(self.n);
+                let b = match self.in_place(&depths, &cols) {
+                    Some(b) => b,
+                    None => {
+                        pack::b(self.terms, depths.clone(), cols.clone(), nr, own);
+                        B { data: own, stride: nr }
+                    }
+                };
+                self.column_of_tiles(0..self.m, cols, a, b, depths.len(), self.keeps(block));
+            }
+        }
+    }
+
+    /// B where it lies, if its rows are contiguous and reach over the whole panel.
+    fn in_place(&self, depths: &Range<usize>, cols: &Range<usize>) -> Option<B<'a>> {
+        let [term] = self.terms else { return None };
+        let b = term.b;
+        let fits = b.col_stride == 1 && cols.len() == self.kernels.nr;
+        fits.then(|| B { data: &b.data[depths.start * b.row_stride + cols.start..], stride: b.row_stride })
+    }
+
+    fn keeps(&self, block: usize) -> bool {
+        self.update == Update::Add || block > 0
+    }
+
+    /// Floats of one packed panel of A.
+    fn a_size(&self) -> usize {
+        self.kernels.mr * if self.by_row { ROW_STRIDE } else { self.block }
+    }
+
+    fn pack_a(&self, rows: Range<usize>, depths: Range<usize>, a: &mut [f32]) {
+        let mr = self.kernels.mr;
+        for (first, panel) in rows.clone().step_by(mr).zip(a.chunks_mut(self.a_size())) {
+            let rows = first..(first + mr).min(rows.end);
+            match self.by_row {
+                true => pack::a_by_row(self.terms, rows, depths.clone(), panel),
+                false => pack::a_by_column(self.terms, rows, depths.clone(), mr, panel),
+            }
+        }
+    }
+
     fn on_this_thread(&self, slab: &Slab, buffer: &mut pack::Buffer) {
         let n_panels = slab.cols.len().div_ceil(self.kernels.nr);
         let packed = buffer.floats(slab.blocks.len() * n_panels * self.panel());
         packed.chunks_mut(self.panel()).enumerate().for_each(|(index, panel)| self.pack_b(slab, index, panel));
         let rows = self.kernels.mr * MAX_PANELS;
         for first in (0..self.m).step_by(rows) {
-            self.rows(first..(first + rows).min(self.m), slab, 0..n_panels, Some(packed));
+            self.rows(first..(first + rows).min(self.m), slab, 0..n_panels, packed);
         }
     }
 
@@ -179,77 +216,65 @@ impl<'a> Plan<'_, 'a> {
         (0..down * across).into_par_iter().for_each(|task| {
             let (i, j) = (task / across * rows, task % across * width);
             if j < n_panels {
-                self.rows(i..(i + rows).min(self.m), slab, j..(j + width).min(n_panels), Some(packed));
+                self.rows(i..(i + rows).min(self.m), slab, j..(j + width).min(n_panels), packed);
             }
         });
     }
 
-    /// Some rows of the output, some panels of the slab; without packed B, of B where it lies.
-    fn rows(&self, rows: Range<usize>, slab: &Slab, panels: Range<usize>, packed: Option<&[f32]>) {
+    /// Some rows of the output, some panels of the slab.
+    fn rows(&self, rows: Range<usize>, slab: &Slab, panels: Range<usize>, packed: &[f32]) {
         let Kernels { mr, nr, .. } = self.kernels;
         let n_panels = slab.cols.len().div_ceil(nr);
-        let a_size = mr * if self.by_row { ROW_STRIDE } else { self.block };
         pack::with_a(|buffer| {
-            let a = buffer.floats(rows.len().div_ceil(mr) * a_size);
+            let a = buffer.floats(rows.len().div_ceil(mr) * self.a_size());
             for block in slab.blocks.clone() {
                 let depths = self.depths(block);
-                for (first, panel) in rows.clone().step_by(mr).zip(a.chunks_mut(a_size)) {
-                    let rows = first..(first + mr).min(rows.end);
-                    match self.by_row {
-                        true => pack::a_by_row(self.terms, rows, depths.clone(), panel),
-                        false => pack::a_by_column(self.terms, rows, depths.clone(), mr, panel),
-                    }
-                }
-                let keep = self.update == Update::Add || block > 0;
-                let first = (block - slab.blocks.start) * n_panels * self.panel();
-                let b = match packed {
-                    Some(packed) => B { data: &packed[first..], panel: self.panel(), stride: nr },
-                    None => self.in_place(depths.start),
-                };
+                self.pack_a(rows.clone(), depths.clone(), a);
+                let b = &packed[(block - slab.blocks.start) * n_panels * self.panel()..];
                 for some in panels.clone().step_by(BLOCK_COLS / nr) {
                     let some = some..(some + BLOCK_COLS / nr).min(panels.end);
-                    self.tiles(rows.clone(), slab, some, a, a_size, b, depths.len(), keep);
+                    // A's panel stays in the first-level cache while B's panels pass.
+                    for (i, a) in rows.clone().step_by(mr).zip(a.chunks(self.a_size())) {
+                        for panel in some.clone() {
+                            let j = slab.cols.start + panel * nr;
+                            let b = B { data: &b[panel * self.panel()..], stride: nr };
+                            let tile_rows = i..(i + mr).min(rows.end);
+                            self.tile(tile_rows, j..(j + nr).min(slab.cols.end), a, b, depths.len(), self.keeps(block));
+                        }
+                    }
                 }
             }
         });
     }
 
-    /// Panels of A times panels of B.
-    #[expect(clippy::too_many_arguments, reason = "one call site; all are the bounds of one block")]
-    fn tiles(
-        &self,
-        rows: Range<usize>,
-        slab: &Slab,
-        panels: Range<usize>,
-        a: &[f32],
-        a_size: usize,
-        b: B,
-        depth: usize,
-        keep: bool,
-    ) {
-        let Kernels { mr, nr, by_row, by_column } = self.kernels;
+    /// All panels of A times one of B.
+    fn column_of_tiles(&self, rows: Range<usize>, cols: Range<usize>, a: &[f32], b: B, depth: usize, keep: bool) {
+        let mr = self.kernels.mr;
+        for (i, a) in rows.clone().step_by(mr).zip(a.chunks(self.a_size())) {
+            self.tile(i..(i + mr).min(rows.end), cols.clone(), a, b, depth, keep);
+        }
+    }
+
+    #[inline]
+    fn tile(&self, rows: Range<usize>, cols: Range<usize>, a: &[f32], b: B, depth: usize, keep: bool) {
+        let Kernels { nr, by_row, by_column, .. } = self.kernels;
         let kernel = if self.by_row { by_row } else { by_column };
-        for (i, a) in rows.clone().step_by(mr).zip(a.chunks(a_size)) {
-            for panel in panels.clone() {
-                let j = slab.cols.start + panel * nr;
-                let panel = &b.data[panel * b.panel..][..(depth - 1) * b.stride + nr];
-                // SAFETY: the tile lies in the output, which is mutably borrowed for the product, and
-                // tasks write disjoint tiles; the panels were packed for these sizes; the kernel was
-                // chosen for this processor.
-                unsafe {
-                    kernel(Tile {
-                        depth,
-                        a: a.as_ptr(),
-                        b: panel.as_ptr(),
-                        b_stride: b.stride,
-                        c: self.c.get().add(i * self.n + j),
-                        row_stride: self.n,
-                        keep,
-                        rows: mr.min(rows.end - i),
-                        cols: nr.min(slab.cols.end - j),
-                    });
-                }
-            }
+        let b_data = &b.data[..(depth - 1) * b.stride + nr];
+        // SAFETY: the tile lies in the output, which is mutably borrowed for the product, and tasks write
+        // disjoint tiles; A's panel was packed for this kernel, of B every row of the panel was just
+        // seen to be there; the kernel was chosen for this processor.
+        unsafe {
+            kernel(Tile {
+                depth,
+                a: a.as_ptr(),
+                b: b_data.as_ptr(),
+                b_stride: b.stride,
+                c: self.c.get().add(rows.start * self.n + cols.start),
+                row_stride: self.n,
+                keep,
+                rows: rows.len(),
+                cols: cols.len(),
+            });
         }
     }
 }

@@ -19,6 +19,10 @@ pub(super) const ROW_STRIDE: usize = super::blocking::MAX_DEPTH + 16;
 /// reads and writes, and the processor has the kernel's features.
 pub(super) type Kernel = unsafe fn(Tile);
 
+/// Rows of B that are asked for ahead of their use: where B is not packed, the hardware does not foresee
+/// them.
+const PREFETCH: usize = 12;
+
 /// Arguments of a [`Kernel`].
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
@@ -56,6 +60,9 @@ trait Register: Copy {
     /// `WIDTH` floats are writable at `at`.
     unsafe fn store(self, at: *mut f32);
     fn splat(x: f32) -> Self;
+    /// Asks for a cache line that will be read soon; any address may be given.
+    #[inline(always)]
+    fn prefetch(_: *const f32) {}
     fn multiply_add(self, other: Self, sum: Self) -> Self;
     fn add(self, other: Self) -> Self;
 }
@@ -136,6 +143,9 @@ unsafe fn body<V: Register, const MR: usize, const NV: usize, const ROW: usize, 
     // valid; `edge` has room for a whole tile.
     unsafe {
         for _ in 0..tile.depth {
+            for j in 0..NV {
+                V::prefetch(b.wrapping_add(PREFETCH * tile.b_stride + j * V::WIDTH));
+            }
             let mut row = [V::zero(); NV];
             for (j, row) in row.iter_mut().enumerate() {
                 *row = V::load(b.add(j * V::WIDTH));
@@ -200,6 +210,11 @@ macro_rules! register {
             fn splat(x: f32) -> Self {
                 // SAFETY: as above.
                 unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            fn prefetch(at: *const f32) {
+                // SAFETY: a prefetch of an invalid address does nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
             fn multiply_add(self, other: Self, sum: Self) -> Self {

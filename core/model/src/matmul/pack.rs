@@ -1,10 +1,13 @@
 //! Copies of operands in the order in which the kernel reads them, and the memory for them.
 
+mod transpose;
+
 use super::Term;
 use super::kernel::ROW_STRIDE;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Mutex;
+use transpose::transpose;
 
 /// A cache line, so that buffers are aligned to one.
 #[derive(Debug, Clone, Copy)]
@@ -140,52 +143,4 @@ pub(super) fn b(terms: &[Term<f32>], depths: Range<usize>, cols: Range<usize>, n
             panel.chunks_mut(nr).for_each(|row| row[cols.len()..].fill(0.0));
         }
     }
-}
-
-/// `to[k * nr + j] = from[j * stride + k]` for `j < n` and all rows `k` of `to`.
-fn transpose(from: &[f32], stride: usize, n: usize, to: &mut [f32], nr: usize) {
-    let depth = to.len() / nr;
-    let (whole_n, whole_depth) = (n / 4 * 4, depth / 4 * 4);
-    for j in (0..whole_n).step_by(4) {
-        let rows: [&[f32]; 4] = std::array::from_fn(|i| &from[(j + i) * stride..(j + i) * stride + depth]);
-        for k in (0..whole_depth).step_by(4) {
-            let square = rows.map(|row| [row[k], row[k + 1], row[k + 2], row[k + 3]]);
-            for (i, row) in transposed(square).into_iter().enumerate() {
-                to[(k + i) * nr + j..(k + i) * nr + j + 4].copy_from_slice(&row);
-            }
-        }
-        for k in whole_depth..depth {
-            (0..4).for_each(|i| to[k * nr + j + i] = rows[i][k]);
-        }
-    }
-    for j in whole_n..n {
-        for (row, &x) in to.chunks_mut(nr).zip(&from[j * stride..]) {
-            row[j] = x;
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn transposed(square: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
-    use std::arch::x86_64::*;
-    // SAFETY: every x86-64 processor has SSE2; an `__m128` is four floats.
-    unsafe {
-        let [a, b, c, d] = square.map(|row| _mm_loadu_ps(row.as_ptr()));
-        let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
-        let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
-        let rows = [
-            _mm_movelh_ps(ab_low, cd_low),
-            _mm_movehl_ps(cd_low, ab_low),
-            _mm_movelh_ps(ab_high, cd_high),
-            _mm_movehl_ps(cd_high, ab_high),
-        ];
-        rows.map(|row| std::mem::transmute::<__m128, [f32; 4]>(row))
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn transposed(square: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
-    std::array::from_fn(|k| std::array::from_fn(|j| square[j][k]))
 }

@@ -1,12 +1,13 @@
 //! Token embedding: `x[i] = w[ids[i]]`; w `[vocab, h]`, x `[n, h]`.
 
 use super::ROWS_PER_TASK;
+use crate::buffers;
 use crate::real::Real;
 use rayon::prelude::*;
 
 /// Rows of the table.
 pub(crate) fn forward<T: Real>(ids: &[u32], w: &[T], h: usize) -> Vec<T> {
-    let mut x = vec![T::ZERO; ids.len() * h];
+    let mut x = buffers::take(ids.len() * h);
     x.par_chunks_mut(h * ROWS_PER_TASK).zip(ids.par_chunks(ROWS_PER_TASK)).for_each(|(x, ids)| {
         for (x, &id) in x.chunks_mut(h).zip(ids) {
             x.copy_from_slice(&w[id as usize * h..(id as usize + 1) * h]);

@@ -4,6 +4,7 @@
 //! (their gradient overwrites them), so an `n x vocab` matrix is never held. h `[m, hidden]`,
 //! W `[vocab, hidden]`.
 
+use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, par_product};
 use crate::real::Real;
 use crate::{Error, Result};
@@ -57,7 +58,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
     let vocab_size = w.len() / hidden;
     let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(LEAST_ROWS, 1024);
     let w_mat = Mat::new(w, vocab_size, hidden);
-    let mut logits = vec![T::ZERO; rows_per_chunk.min(targets.len()) * vocab_size];
+    let mut logits = buffers::take(rows_per_chunk.min(targets.len()) * vocab_size);
     let mut nll = vec![0.0f64; targets.len()];
     for start in (0..targets.len()).step_by(rows_per_chunk) {
         if cancel.load(Ordering::Relaxed) {
@@ -88,6 +89,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
             }
         }
     }
+    buffers::give(logits);
     Ok(nll)
 }
 

@@ -1,6 +1,7 @@
 //! RMSNorm: `y = w * x * rstd`, `rstd = 1 / sqrt(mean(x^2) + eps)`; x, y `[n, h]`, w `[h]`, rstd `[n]`.
 
 use super::{ROWS_PER_TASK, sum_over_rows};
+use crate::buffers;
 use crate::real::Real;
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ pub(crate) fn forward<T: Real>(x: &[T], w: &[T], eps: T) -> (Vec<T>, Vec<T>) {
 /// `y` from the saved `rstd`.
 pub(crate) fn scale<T: Real>(x: &[T], w: &[T], rstds: &[T]) -> Vec<T> {
     let h = w.len();
-    let mut y = vec![T::ZERO; x.len()];
+    let mut y = buffers::take(x.len());
     y.par_chunks_mut(h * ROWS_PER_TASK)
         .zip(x.par_chunks(h * ROWS_PER_TASK))
         .zip(rstds.par_chunks(ROWS_PER_TASK))

@@ -1,12 +1,13 @@
 //! SwiGLU: `out = silu(gate) * up`, elementwise over `[n, intermediate]`.
 
 use super::ELEMENTS_PER_TASK;
+use crate::buffers;
 use crate::real::Real;
 use rayon::prelude::*;
 
 /// `silu(gate) * up`.
 pub(crate) fn forward<T: Real>(gate: &[T], up: &[T]) -> Vec<T> {
-    let mut out = vec![T::ZERO; gate.len()];
+    let mut out = buffers::take(gate.len());
     out.par_chunks_mut(ELEMENTS_PER_TASK)
         .zip(gate.par_chunks(ELEMENTS_PER_TASK))
         .zip(up.par_chunks(ELEMENTS_PER_TASK))

@@ -4,8 +4,7 @@
 //! An element is summed in [`LANES`] interleaved partial sums along the inner dimension, which are
 //! then added in a fixed order. Tiling over rows and columns only changes which elements are computed
 //! together, never the arithmetic of one, so a row's result has the same bits in a batch of one and in
-//! a batch of a thousand. (The `gemm` crate chooses its kernel by the shape, which is why generation
-//! and scoring do not use it.)
+//! a batch of a thousand.
 
 mod vector;
 
