@@ -83,8 +83,8 @@ fn card(recipe: &Recipe, progress: &Progress, measured: &Measured, n_parameters:
         "\nText: questions and SQL over invented schemas (two thirds of them readable, one third *houses* whose codes, units\n\
          and words only earlier turns give away), short Python functions, plain instructions. The names and business words of\n\
          the curated task `shop` occur nowhere in it.\n\n\
-         `recipe.toml` is the recipe; a second run from it has not been measured yet: `cargo xtask pico train --out DIR`, then\n\
-         `cargo xtask pico eval --model DIR/export`.\n\n\
+         `recipe.toml` is the recipe: `cargo xtask pico train --out DIR` follows it from nothing, and `cargo xtask pico eval\n\
+         --model DIR/export` measures what came out. How near a second run of the committed recipe came: docs/performance.md.\n\n\
          Training starts from random weights with two attention circuits laid in that copying needs (`xtask/pico/src/start.rs`);\n\
          all weights are trained.\n\n\
          It answers in one style of SQLite SQL, knows nothing of the world, and is made for tests, workshops and for being\n\
