@@ -8,6 +8,7 @@ mod depcheck;
 mod guests;
 mod interop;
 mod notebooks;
+mod oracles;
 mod pico;
 mod python;
 mod quickstart;
@@ -27,7 +28,8 @@ usage: cargo xtask <task>
   guests [--check]      build the first-party WASM components, or compare them with the committed ones
   pico <train|eval|…>   pre-train the built-in model from generated text
   bench peft|growth     time and memory beside PyTorch and PEFT (installs them from PyPI)
-  interop               compare with PyTorch, transformers and PEFT (installs them from PyPI)";
+  interop               compare with PyTorch, transformers and PEFT (installs them from PyPI)
+  oracles [--check] [N] expected values from other implementations: rewrite, or compare";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +44,7 @@ fn main() {
         Some("pico") => pico::run(rest),
         Some("bench") => bench::run(rest),
         Some("interop") => interop::run(rest),
+        Some("oracles") => oracles::run(rest),
         Some("help" | "--help" | "-h") => {
             shell::say(USAGE);
             Ok(())

@@ -3,18 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use crate::block::{Block, BlockContext, BlockGradient, Saved};
-use crate::layout::ModuleId;
+use crate::block::{Block, BlockContext, BlockGradient, Norms, Saved};
+use crate::layout::{MlpLayout, ModuleId, NormLayout};
 use crate::lora::LoraWeights;
 use crate::ops::dropout::Dropout;
 use crate::ops::linear::{Linear, LinearGradient, LowRank};
 use crate::ops::loss::{HeadGradient, LossScale, linear_cross_entropy};
-use crate::ops::rope::RopeTable;
-use crate::ops::{embedding, neftune, rms_norm};
+use crate::ops::norm::{Norm, NormGradient};
+use crate::ops::rope::Rotary;
+use crate::ops::{embedding, neftune};
 use crate::real::Real;
 use crate::rng::CounterRng;
 use crate::weights::Weights;
-use crate::{BatchLoss, DropoutKey, Error, ModelConfig, Result, SequenceBatch};
+use crate::{BatchLoss, DropoutKey, Error, LayerRope, ModelConfig, Result, SequenceBatch};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,7 +75,7 @@ impl<T: Real> Decoder<'_, T> {
     /// The negative log-likelihood of each target of `batch`, without dropout.
     pub(crate) fn nll(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<Vec<f64>> {
         let pass = Pass::new(self, batch, None)?;
-        let mut x = embedding::forward(&batch.input_ids, self.embedding(), self.config.hidden_size);
+        let mut x = self.embed(&batch.input_ids, pass.positions());
         for layer in 0..self.config.n_layers {
             poll(cancel)?;
             x = self.block(layer, None).forward(x, &pass.context(layer)).0;
@@ -109,7 +110,7 @@ impl<T: Real> Decoder<'_, T> {
             Gradients::Full(buffers) => (Slots::new(buffers), Slots(Vec::new())),
             Gradients::Lora(buffers) => (Slots(Vec::new()), Slots::new(buffers)),
         };
-        let mut x = embedding::forward(&batch.input_ids, self.embedding(), hidden);
+        let mut x = self.embed(&batch.input_ids, pass.positions());
         if let Some(key) = dropout.filter(|key| key.neftune_alpha > 0.0) {
             neftune::add_noise(&mut x, &pass.ranges, hidden, key);
         }
@@ -124,7 +125,11 @@ impl<T: Real> Decoder<'_, T> {
         let layout = &self.weights.layout;
         // A tied head and the embedding add to one buffer, the head first.
         let mut d_head = full.take(layout.head);
-        let head = HeadPass { objective, d_weight: d_head.as_deref_mut(), d_norm: full.take(layout.final_norm) };
+        let head = HeadPass {
+            objective,
+            d_weight: d_head.as_deref_mut(),
+            d_norm: norm_gradient(layout.final_norm, &mut full),
+        };
         let (nll, dx) = self.head(&x, &pass, Some(head), cancel)?;
         let loss = BatchLoss { nll_sum: nll.iter().sum(), n_targets: nll.len() };
         drop(x);
@@ -137,15 +142,50 @@ impl<T: Real> Decoder<'_, T> {
             let block = self.block(layer, pass.dropout);
             dx = block.backward(dx, saved, &pass.context(layer), gradient);
         }
+        if let Some(d_positions) = layout.position_embedding.and_then(|index| full.take(index)) {
+            let positions: Vec<u32> = pass.positions().map(|p| p as u32).collect();
+            embedding::backward(&positions, &dx, hidden, d_positions);
+        }
         let d_embedding = if layout.head == layout.embedding { d_head } else { full.take(layout.embedding) };
         if let Some(d_embedding) = d_embedding {
+            self.scale_embedding(&mut dx);
             embedding::backward(&batch.input_ids, &dx, hidden, d_embedding);
         }
         Ok(loss)
     }
 
-    pub(crate) fn embedding(&self) -> &[T] {
-        self.weights.values(self.weights.layout.embedding)
+    /// `x [n, hidden]` of tokens at `positions` within their sequences.
+    pub(crate) fn embed(&self, ids: &[u32], positions: impl Iterator<Item = usize>) -> Vec<T> {
+        let (hidden, layout) = (self.config.hidden_size, &self.weights.layout);
+        let mut x = embedding::forward(ids, self.weights.values(layout.embedding), hidden);
+        self.scale_embedding(&mut x);
+        if let Some(index) = layout.position_embedding {
+            let learned = self.weights.values(index);
+            for (x, position) in x.chunks_mut(hidden).zip(positions) {
+                for (x, &p) in x.iter_mut().zip(&learned[position * hidden..]) {
+                    *x += p;
+                }
+            }
+        }
+        x
+    }
+
+    /// Gemma's factor, on the embedding or its gradient.
+    fn scale_embedding(&self, x: &mut [T]) {
+        if self.config.embedding_scale != 1.0 {
+            let scale = T::from_f64(self.config.embedding_scale);
+            x.iter_mut().for_each(|x| *x *= scale);
+        }
+    }
+
+    /// The normalization of `layout`.
+    pub(crate) fn norm(&self, layout: NormLayout) -> Norm<'_, T> {
+        Norm {
+            kind: self.config.norm_kind,
+            weight: self.weights.values(layout.weight),
+            bias: layout.bias.map_or(&[], |index| self.weights.values(index)),
+            eps: T::from_f64(self.config.norm_eps),
+        }
     }
 
     /// Final norm and loss of each row that predicts a target; the gradient of `x` if asked for.
@@ -165,10 +205,11 @@ impl<T: Real> Decoder<'_, T> {
         // Gathering rows of x is an embedding lookup in x.
         let selected = embedding::forward(&rows, x, hidden);
         let layout = &self.weights.layout;
-        let (norm, head) = (self.weights.values(layout.final_norm), self.weights.values(layout.head));
-        let (h, rstd) = rms_norm::forward(&selected, norm, pass.eps);
+        let (norm, head) = (self.norm(layout.final_norm), self.weights.values(layout.head));
+        let cap = self.config.final_softcap;
+        let (h, saved) = norm.forward(&selected);
         let Some(gradient) = gradient else {
-            return Ok((linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?, None));
+            return Ok((linear_cross_entropy(&h, head, hidden, cap, &ids, None, cancel)?, None));
         };
         // An objective that is no plain sum sees all log-probabilities before the first gradient: the
         // head, and it alone, then runs twice.
@@ -176,7 +217,7 @@ impl<T: Real> Decoder<'_, T> {
         let scale = match gradient.objective {
             Objective::Likelihood(scale) => LossScale::Uniform(scale),
             Objective::Of(derivative) => {
-                let nll = linear_cross_entropy(&h, head, hidden, &ids, None, cancel)?;
+                let nll = linear_cross_entropy(&h, head, hidden, cap, &ids, None, cancel)?;
                 let logps: Vec<f64> = nll.iter().map(|nll| -nll).collect();
                 scales = derivative(&logps).into_iter().map(|d| T::from_f64(-f64::from(d))).collect();
                 assert_eq!(scales.len(), ids.len(), "one derivative per target");
@@ -185,9 +226,9 @@ impl<T: Real> Decoder<'_, T> {
         };
         let mut dh = vec![T::ZERO; h.len()];
         let head_gradient = HeadGradient { scale, dh: &mut dh, dw: gradient.d_weight };
-        let nll = linear_cross_entropy(&h, head, hidden, &ids, Some(head_gradient), cancel)?;
+        let nll = linear_cross_entropy(&h, head, hidden, cap, &ids, Some(head_gradient), cancel)?;
         let mut d_selected = vec![T::ZERO; h.len()];
-        rms_norm::backward(&dh, &selected, norm, &rstd, &mut d_selected, gradient.d_norm);
+        norm.backward(&dh, &selected, &saved, &mut d_selected, gradient.d_norm);
         let mut dx = vec![T::ZERO; x.len()];
         for (row, d) in rows.iter().zip(d_selected.chunks(hidden)) {
             dx[*row as usize * hidden..(*row as usize + 1) * hidden].copy_from_slice(d);
@@ -199,8 +240,18 @@ impl<T: Real> Decoder<'_, T> {
     pub(crate) fn block(&self, layer: usize, dropout: Option<DropoutKey>) -> Block<'_, T> {
         let layout = &self.weights.layout.blocks[layer];
         Block {
-            input_norm: self.weights.values(layout.input_norm),
-            post_norm: self.weights.values(layout.post_norm),
+            norms: Norms {
+                input: self.norm(layout.input_norm),
+                q: layout.attention.q_norm.map(|norm| self.norm(norm)),
+                k: layout.attention.k_norm.map(|norm| self.norm(norm)),
+                attention_out: layout.attention_out_norm.map(|norm| self.norm(norm)),
+                mlp: self.norm(layout.mlp_norm),
+                mlp_out: layout.mlp_out_norm.map(|norm| self.norm(norm)),
+            },
+            router: match &layout.mlp {
+                MlpLayout::Experts { router, .. } => Some(self.weights.values(*router)),
+                _ => None,
+            },
             linears: layout.modules.clone().map(|id| self.linear(id, dropout)).collect(),
             layout,
         }
@@ -238,8 +289,18 @@ impl<T: Real> Decoder<'_, T> {
     ) -> BlockGradient<'b, T> {
         let layout = &self.weights.layout.blocks[layer];
         BlockGradient {
-            input_norm: full.take(layout.input_norm),
-            post_norm: full.take(layout.post_norm),
+            norms: Norms {
+                input: norm_gradient(layout.input_norm, full),
+                q: layout.attention.q_norm.map(|norm| norm_gradient(norm, full)),
+                k: layout.attention.k_norm.map(|norm| norm_gradient(norm, full)),
+                attention_out: layout.attention_out_norm.map(|norm| norm_gradient(norm, full)),
+                mlp: norm_gradient(layout.mlp_norm, full),
+                mlp_out: layout.mlp_out_norm.map(|norm| norm_gradient(norm, full)),
+            },
+            router: match &layout.mlp {
+                MlpLayout::Experts { router, .. } => full.take(*router),
+                _ => None,
+            },
             linears: layout.modules.clone().map(|id| self.linear_gradient(id, full, lora)).collect(),
         }
     }
@@ -260,6 +321,10 @@ impl<T: Real> Decoder<'_, T> {
     }
 }
 
+fn norm_gradient<'a, T>(layout: NormLayout, full: &mut Slots<'a, T>) -> NormGradient<'a, T> {
+    NormGradient { weight: full.take(layout.weight), bias: layout.bias.and_then(|index| full.take(index)) }
+}
+
 /// Separates dropout's random streams from those of other uses of a seed.
 const DROPOUT_STREAM: u64 = 0x6472_6f70_6f75_7400;
 
@@ -267,7 +332,7 @@ const DROPOUT_STREAM: u64 = 0x6472_6f70_6f75_7400;
 struct HeadPass<'a, 'o, T> {
     objective: Objective<'o, T>,
     d_weight: Option<&'a mut [T]>,
-    d_norm: Option<&'a mut [T]>,
+    d_norm: NormGradient<'a, T>,
 }
 
 /// One pass over one batch: what all layers share.
@@ -276,8 +341,8 @@ struct Pass<'a, T> {
     ranges: Vec<Range<usize>>,
     /// `(row, target id)`.
     targets: Vec<(usize, u32)>,
-    rope: RopeTable<T>,
-    eps: T,
+    rope: Rotary<T>,
+    local_rope: Option<Rotary<T>>,
     dropout: Option<DropoutKey>,
 }
 
@@ -285,27 +350,30 @@ impl<'a, T: Real> Pass<'a, T> {
     fn new(decoder: &Decoder<'a, T>, batch: &SequenceBatch, dropout: Option<DropoutKey>) -> Result<Self> {
         let config = decoder.config;
         batch.validate(config.vocab_size)?;
+        config.check_length(batch.ranges().map(|range| range.len()).max().unwrap_or(0))?;
         let ranges: Vec<_> = batch.ranges().collect();
         let longest = ranges.iter().map(Range::len).max().unwrap_or(0);
         Ok(Pass {
             config,
             targets: batch.targets(),
-            rope: RopeTable::new(&config.rope, config.head_dim, longest),
-            eps: T::from_f64(config.rms_norm_eps),
+            rope: Rotary::new(&config.rope, longest),
+            local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, longest)),
             ranges,
             dropout,
         })
     }
 
+    /// Position of each token within its sequence.
+    fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        self.ranges.iter().flat_map(|range| 0..range.len())
+    }
+
     fn context(&self, layer: usize) -> BlockContext<'_, T> {
-        BlockContext {
-            ranges: &self.ranges,
-            rope: &self.rope,
-            n_heads: self.config.n_heads,
-            n_kv_heads: self.config.n_kv_heads,
-            head_dim: self.config.head_dim,
-            window: self.config.sliding_window[layer],
-            eps: self.eps,
-        }
+        let rope = match self.config.layer_rope[layer] {
+            LayerRope::None => None,
+            LayerRope::Global => Some(&self.rope),
+            LayerRope::Local => self.local_rope.as_ref(),
+        };
+        BlockContext { config: self.config, layer, ranges: &self.ranges, rope }
     }
 }

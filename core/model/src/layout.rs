@@ -5,11 +5,14 @@
 //! per block the input norm, then q, k, v, o (each weight, then bias if it has one), the norm before
 //! the feed-forward layer, gate, up, down; the final norm; the head unless it is tied.
 
+mod gpt2;
+mod gpt_neox;
+mod llama;
 #[cfg(test)]
 mod tests;
 
-use crate::ModelConfig;
 use crate::weights::TensorSpec;
+use crate::{Architecture, ModelConfig};
 use std::ops::Range;
 
 /// Position of a [`Module`] in [`Layout::modules`].
@@ -44,21 +47,63 @@ impl Module {
     }
 }
 
+/// Tensors of a normalization.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NormLayout {
+    pub(crate) weight: usize,
+    /// Of a LayerNorm.
+    pub(crate) bias: Option<usize>,
+}
+
+/// Where q, k and v come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum QkvLayout {
+    /// A module each.
+    Separate([ModuleId; 3]),
+    /// One module whose rows are `[q | k | v]`.
+    Joined(ModuleId),
+    /// One module whose rows are, head by head, `[q | k | v]`.
+    JoinedByHead(ModuleId),
+}
+
 /// Modules of an attention layer.
 #[derive(Debug, Clone)]
 pub(crate) struct AttentionLayout {
-    pub(crate) q: ModuleId,
-    pub(crate) k: ModuleId,
-    pub(crate) v: ModuleId,
+    pub(crate) qkv: QkvLayout,
+    /// On each head of q.
+    pub(crate) q_norm: Option<NormLayout>,
+    /// On each head of k.
+    pub(crate) k_norm: Option<NormLayout>,
     pub(crate) o: ModuleId,
+}
+
+/// Modules of a gated feed-forward layer: `down(f(gate(x)) * up(x))`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GatedLayout {
+    pub(crate) gate: ModuleId,
+    pub(crate) up: ModuleId,
+    pub(crate) down: ModuleId,
 }
 
 /// Modules of a feed-forward layer.
 #[derive(Debug, Clone)]
-pub(crate) struct MlpLayout {
-    pub(crate) gate: ModuleId,
-    pub(crate) up: ModuleId,
-    pub(crate) down: ModuleId,
+pub(crate) enum MlpLayout {
+    Gated(GatedLayout),
+    /// One module whose rows are `[gate | up]`.
+    GatedJoined {
+        gate_up: ModuleId,
+        down: ModuleId,
+    },
+    /// `down(f(up(x)))`.
+    Plain {
+        up: ModuleId,
+        down: ModuleId,
+    },
+    /// Several gated layers of which a router, a tensor `[experts, hidden]`, chooses some per token.
+    Experts {
+        router: usize,
+        experts: Vec<GatedLayout>,
+    },
 }
 
 /// Tensors and modules of one block.
@@ -66,21 +111,37 @@ pub(crate) struct MlpLayout {
 pub(crate) struct BlockLayout {
     /// All of the block's modules.
     pub(crate) modules: Range<ModuleId>,
-    /// Tensor index of the norm before attention.
-    pub(crate) input_norm: usize,
+    /// Before attention.
+    pub(crate) input_norm: NormLayout,
     pub(crate) attention: AttentionLayout,
-    /// Tensor index of the norm before the feed-forward layer.
-    pub(crate) post_norm: usize,
+    /// On the output of attention, before it is added.
+    pub(crate) attention_out_norm: Option<NormLayout>,
+    /// Before the feed-forward layer.
+    pub(crate) mlp_norm: NormLayout,
     pub(crate) mlp: MlpLayout,
+    /// On the output of the feed-forward layer, before it is added.
+    pub(crate) mlp_out_norm: Option<NormLayout>,
+}
+
+impl BlockLayout {
+    /// Number of experts; zero of a dense layer.
+    pub(crate) fn n_experts(&self) -> usize {
+        match &self.mlp {
+            MlpLayout::Experts { experts, .. } => experts.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Indices of all tensors, and all modules in the order of the computation.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) embedding: usize,
+    /// Learned positions, `[positions, hidden]`.
+    pub(crate) position_embedding: Option<usize>,
     pub(crate) modules: Vec<Module>,
     pub(crate) blocks: Vec<BlockLayout>,
-    pub(crate) final_norm: usize,
+    pub(crate) final_norm: NormLayout,
     /// The embedding's index if the head is tied.
     pub(crate) head: usize,
 }
@@ -100,39 +161,56 @@ impl Layout {
 
 /// The tensors that `config` asks for, and where they are in the list.
 pub(crate) fn layout(config: &ModelConfig) -> (Vec<TensorSpec>, Layout) {
-    let mut list = Builder::default();
-    let hidden = config.hidden_size;
-    let embedding = list.tensor("model.embed_tokens.weight", &[config.vocab_size, hidden]);
-    let blocks = (0..config.n_layers).map(|layer| block(&mut list, config, layer)).collect();
-    let final_norm = list.tensor("model.norm.weight", &[hidden]);
-    let head = match config.tie_word_embeddings {
-        true => embedding,
-        false => list.tensor("lm_head.weight", &[config.vocab_size, hidden]),
-    };
-    (list.specs, Layout { embedding, modules: list.modules, blocks, final_norm, head })
+    match config.architecture {
+        Architecture::Gpt2 => gpt2::layout(config),
+        Architecture::GptNeoX => gpt_neox::layout(config),
+        _ => llama::layout(config),
+    }
 }
 
-fn block(list: &mut Builder, config: &ModelConfig, layer: usize) -> BlockLayout {
-    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-    let path = |name: &str| format!("model.layers.{layer}.{name}");
-    let first = list.modules.len();
-    let linear = |list: &mut Builder, name: &str, out_size, in_size, has_bias| {
-        list.linear(layer, path(name), [out_size, in_size], has_bias, false)
-    };
-    let input_norm = list.tensor(&path("input_layernorm.weight"), &[hidden]);
-    let attention = AttentionLayout {
-        q: linear(list, "self_attn.q_proj", config.q_size(), hidden, config.qkv_bias),
-        k: linear(list, "self_attn.k_proj", config.kv_size(), hidden, config.qkv_bias),
-        v: linear(list, "self_attn.v_proj", config.kv_size(), hidden, config.qkv_bias),
-        o: linear(list, "self_attn.o_proj", hidden, config.q_size(), config.o_bias),
-    };
-    let post_norm = list.tensor(&path("post_attention_layernorm.weight"), &[hidden]);
-    let mlp = MlpLayout {
-        gate: linear(list, "mlp.gate_proj", inner, hidden, config.mlp_bias),
-        up: linear(list, "mlp.up_proj", inner, hidden, config.mlp_bias),
-        down: linear(list, "mlp.down_proj", hidden, inner, config.mlp_bias),
-    };
-    BlockLayout { modules: first..list.modules.len(), input_norm, attention, post_norm, mlp }
+/// Another name that a checkpoint may have for what we call `name`, and tensors that hold no weight.
+pub(crate) struct Aliases {
+    /// What every name of the file starts with less than ours.
+    prefix: &'static str,
+    /// The head's name if it is tied, so that a copy of it is redundant.
+    tied_head: Option<&'static str>,
+}
+
+impl Aliases {
+    pub(crate) fn new(config: &ModelConfig) -> Self {
+        let (prefix, head) = match config.architecture {
+            // Files from before the head had a name of its own.
+            Architecture::Gpt2 => ("transformer.", "lm_head.weight"),
+            Architecture::GptNeoX => ("gpt_neox.", "embed_out.weight"),
+            _ => ("model.", "lm_head.weight"),
+        };
+        Aliases { prefix, tied_head: config.tie_word_embeddings.then_some(head) }
+    }
+
+    /// For files whose names are exactly ours.
+    pub(crate) fn none() -> Self {
+        Aliases { prefix: "", tied_head: None }
+    }
+
+    /// Our name of the file's `name`, given all of our names.
+    pub(crate) fn resolve(&self, name: &str, is_ours: impl Fn(&str) -> bool) -> String {
+        if !is_ours(name) {
+            let longer = format!("{}{name}", self.prefix);
+            if is_ours(&longer) {
+                return longer;
+            }
+        }
+        name.to_owned()
+    }
+
+    /// Whether `name` is a tied head that was saved all the same, or a buffer of old checkpoints: causal
+    /// masks and rotary frequencies.
+    pub(crate) fn is_redundant(&self, name: &str) -> bool {
+        let buffers =
+            [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias"];
+        let is_buffer = || buffers.iter().any(|buffer| name.ends_with(buffer));
+        !self.prefix.is_empty() && (self.tied_head == Some(name) || is_buffer())
+    }
 }
 
 /// Tensors and modules so far.
@@ -143,24 +221,41 @@ struct Builder {
 }
 
 impl Builder {
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> usize {
-        self.specs.push(TensorSpec { name: name.to_owned(), shape: shape.to_vec() });
+    fn tensor(&mut self, name: impl Into<String>, shape: &[usize]) -> usize {
+        self.specs.push(TensorSpec { name: name.into(), shape: shape.to_vec() });
         self.specs.len() - 1
     }
 
-    /// A module of shape `[out, in]`: its weight, then its bias.
-    fn linear(
-        &mut self,
-        layer: usize,
-        path: String,
-        [out_size, in_size]: [usize; 2],
-        has_bias: bool,
-        transposed: bool,
-    ) -> ModuleId {
-        let shape = if transposed { [in_size, out_size] } else { [out_size, in_size] };
-        let weight = self.tensor(&format!("{path}.weight"), &shape);
-        let bias = has_bias.then(|| self.tensor(&format!("{path}.bias"), &[out_size]));
+    fn rms_norm(&mut self, path: &str, width: usize) -> NormLayout {
+        NormLayout { weight: self.tensor(format!("{path}.weight"), &[width]), bias: None }
+    }
+
+    fn layer_norm(&mut self, path: &str, width: usize) -> NormLayout {
+        let weight = self.tensor(format!("{path}.weight"), &[width]);
+        NormLayout { weight, bias: Some(self.tensor(format!("{path}.bias"), &[width])) }
+    }
+
+    /// A module of `layer` that maps `in_size` to `out_size` values.
+    fn linear(&mut self, layer: usize, path: String, out_size: usize, in_size: usize, has_bias: bool) -> ModuleId {
+        self.module(Shape { layer, out_size, in_size, has_bias, transposed: false }, path)
+    }
+
+    /// A module's weight, then its bias.
+    fn module(&mut self, shape: Shape, path: String) -> ModuleId {
+        let Shape { layer, out_size, in_size, has_bias, transposed } = shape;
+        let stored = if transposed { [in_size, out_size] } else { [out_size, in_size] };
+        let weight = self.tensor(format!("{path}.weight"), &stored);
+        let bias = has_bias.then(|| self.tensor(format!("{path}.bias"), &[out_size]));
         self.modules.push(Module { path, layer, out_size, in_size, weight, bias, transposed });
         self.modules.len() - 1
     }
+}
+
+/// A module without its tensors.
+struct Shape {
+    layer: usize,
+    out_size: usize,
+    in_size: usize,
+    has_bias: bool,
+    transposed: bool,
 }

@@ -1,5 +1,7 @@
-//! Llama-family decoders on the CPU: weights, gradients, low-rank adapters, generation.
+//! Decoders of today's open language models on the CPU: weights, gradients, low-rank adapters, generation.
 
+#[cfg(test)]
+mod architecture_tests;
 mod batch;
 mod block;
 mod buffers;
@@ -25,9 +27,9 @@ mod testing;
 mod trainable;
 mod weights;
 
-pub use buffers::release_buffers;
 pub use batch::{IGNORE_INDEX, SequenceBatch};
-pub use config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
+pub use buffers::release_buffers;
+pub use config::{Activation, Architecture, LayerRope, ModelConfig, MoeConfig, NormKind, RopeConfig, RopeScaling};
 pub use error::{Error, Result};
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
 pub use lora::{ALL_LINEAR, LoraAdapter, LoraConfig};

@@ -4,10 +4,10 @@
 mod tests;
 
 use crate::io::{TensorFiles, read_text, serialize, write_atomic};
-use crate::layout::layout;
+use crate::layout::{Aliases, layout};
 use crate::rng::CounterRng;
 use crate::weights::{NamedTensor, Storage, Weights};
-use crate::{Error, ModelConfig, Result};
+use crate::{Error, ModelConfig, NormKind, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -45,18 +45,14 @@ impl Model {
     pub fn load(dir: &Path) -> Result<Model> {
         let config = ModelConfig::from_json(&read_text(&dir.join("config.json"))?)?;
         let (specs, layout) = layout(&config);
-        let is_tied = config.tie_word_embeddings;
-        let redundant = |name: &str| {
-            // A tied head that was saved all the same, and a buffer of old checkpoints.
-            (is_tied && name == "lm_head.weight") || name.ends_with(".rotary_emb.inv_freq")
-        };
+        let aliases = Aliases::new(&config);
         let files = TensorFiles::open_model(dir)?;
-        let tensors = files.read(&specs, redundant, config.architecture.class_name())?;
+        let tensors = files.read(&specs, &aliases, config.architecture.class_name())?;
         Ok(Model::from_weights(config, Weights { tensors, layout }))
     }
 
-    /// Random weights: matrices normal with standard deviation `initializer_range`, norms one, biases
-    /// zero.
+    /// Random weights: matrices normal with standard deviation `initializer_range`, norms of factor one,
+    /// biases zero.
     pub fn init(config: ModelConfig, seed: u64) -> Model {
         let (specs, layout) = layout(&config);
         let tensors = specs
@@ -68,6 +64,7 @@ impl Model {
                 let values: Vec<f32> = match spec.shape.len() {
                     2 => (0..spec.len()).map(normal).collect(),
                     _ if spec.name.ends_with(".bias") => vec![0.0; spec.len()],
+                    _ if config.norm_kind == NormKind::RmsPlusOne => vec![0.0; spec.len()],
                     _ => vec![1.0; spec.len()],
                 };
                 NamedTensor { name: spec.name, shape: spec.shape, values: Storage::Owned(values) }

@@ -3,16 +3,20 @@
 //! Parallel loops run over chunks of fixed size and reductions add chunk results in order, so that
 //! the bits do not depend on the number of threads.
 
+pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
+pub(crate) mod fused;
+mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod loss;
 pub(crate) mod neftune;
-pub(crate) mod rms_norm;
+pub(crate) mod norm;
+mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod softcap;
-pub(crate) mod swiglu;
+mod swiglu;
 
 use crate::real::Real;
 use rayon::prelude::*;

@@ -52,7 +52,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
 fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32]) -> Vec<f32> {
     let mut inference = Inference::new(model, adapter);
     let mut cache = KvCache::new(model.config(), 1);
-    let x = inference.forward(&mut [Segment { ids, cache: &mut cache }], &NEVER).unwrap();
+    let x = inference.forward(&mut [Segment { ids, cache: &mut cache, length: ids.len() }], &NEVER).unwrap();
     inference.logits(&x, &(0..ids.len()).collect::<Vec<_>>())
 }
 

@@ -48,7 +48,7 @@ pub fn loglikelihood(
         let mut segments: Vec<Segment> = ranges
             .iter()
             .zip(&mut caches)
-            .map(|(range, cache)| Segment { ids: &batch.input_ids[range.clone()], cache })
+            .map(|(range, cache)| Segment { ids: &batch.input_ids[range.clone()], cache, length: range.len() })
             .collect();
         let x = inference.forward(&mut segments, cancel)?;
         let first = targets.partition_point(|&(row, _)| row < span.start);
@@ -75,7 +75,7 @@ pub fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32], cancel:
     batch.validate(model.config().vocab_size)?;
     let mut inference = Inference::new(model, adapter);
     let mut cache = KvCache::new(model.config(), ids.len());
-    let x = inference.forward(&mut [Segment { ids, cache: &mut cache }], cancel)?;
+    let x = inference.forward(&mut [Segment { ids, cache: &mut cache, length: ids.len() }], cancel)?;
     Ok(inference.logits(&x, &(0..ids.len()).collect::<Vec<_>>()))
 }
 

@@ -1,7 +1,11 @@
-//! Rotary position embedding: base frequency and context extension.
+//! Rotary position embedding: base frequency, rotated dimensions, context extension.
+
+mod read;
+
+pub(super) use read::Given;
 
 /// How frequencies are stretched beyond the context of pre-training.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
     /// Frequencies as they are.
     None,
@@ -21,30 +25,83 @@ pub enum RopeScaling {
         /// Context length of pre-training.
         original_max_position_embeddings: f64,
     },
+    /// YaRN (arXiv 2309.00071): a ramp over the dimensions between kept and divided frequencies.
+    Yarn {
+        /// Context extension.
+        factor: f64,
+        /// Rotations over the original context above which a frequency is kept.
+        beta_fast: f64,
+        /// Rotations over the original context below which a frequency is divided.
+        beta_slow: f64,
+        /// Whether the ramp begins and ends at whole dimensions.
+        truncate: bool,
+        /// Context length of pre-training.
+        original_max_position_embeddings: f64,
+        /// What cosines and sines are multiplied by.
+        attention_factor: f64,
+    },
+    /// LongRoPE (arXiv 2402.13753): each frequency divided by a factor of its own, of two lists of which
+    /// the sequence's length chooses one.
+    LongRope {
+        /// Factors of sequences up to the original context.
+        short_factor: Vec<f64>,
+        /// Factors of longer sequences.
+        long_factor: Vec<f64>,
+        /// Context length of pre-training.
+        original_max_position_embeddings: f64,
+        /// What cosines and sines are multiplied by.
+        attention_factor: f64,
+    },
 }
 
-/// Rotary position embedding of the two halves of a head (the field's `rotate_half` layout).
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Rotary position embedding of the two halves of a head's first `dim` dimensions (the field's
+/// `rotate_half` layout).
+#[derive(Debug, Clone, PartialEq)]
 pub struct RopeConfig {
     /// Base of the geometric series of frequencies.
     pub theta: f64,
+    /// Dimensions of a head that are rotated.
+    pub dim: usize,
     /// Context extension.
     pub scaling: RopeScaling,
 }
 
 impl RopeConfig {
-    /// Angular frequency per position of each pair of a head, `[head_dim / 2]`.
-    pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f64> {
-        (0..head_dim / 2)
-            .map(|i| self.theta.powf(-((2 * i) as f64) / head_dim as f64))
-            .map(|frequency| self.scaling.apply(frequency))
-            .collect()
+    /// Angular frequency per position of each pair of a head, `[dim / 2]`, of sequences within the
+    /// original context.
+    pub fn inverse_frequencies(&self) -> Vec<f64> {
+        self.inverse_frequencies_at(0)
     }
-}
 
-impl RopeScaling {
-    fn apply(&self, frequency: f64) -> f64 {
-        match *self {
+    /// The same for a sequence of `length` tokens.
+    pub fn inverse_frequencies_at(&self, length: usize) -> Vec<f64> {
+        let plain = |i: usize| self.theta.powf(-((2 * i) as f64) / self.dim as f64);
+        (0..self.dim / 2).map(|i| self.scaled(i, plain(i), length)).collect()
+    }
+
+    /// What cosines and sines are multiplied by.
+    pub fn attention_factor(&self) -> f64 {
+        match &self.scaling {
+            RopeScaling::Yarn { attention_factor, .. } | RopeScaling::LongRope { attention_factor, .. } => {
+                *attention_factor
+            }
+            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
+        }
+    }
+
+    /// The least length of a sequence with other frequencies than shorter ones, if there is one.
+    pub fn long_from(&self) -> Option<usize> {
+        match &self.scaling {
+            RopeScaling::LongRope { original_max_position_embeddings, .. } => {
+                Some(*original_max_position_embeddings as usize + 1)
+            }
+            _ => None,
+        }
+    }
+
+    /// Frequency `i` after context extension.
+    fn scaled(&self, i: usize, frequency: f64, length: usize) -> f64 {
+        match &self.scaling {
             RopeScaling::None => frequency,
             RopeScaling::Linear { factor } => frequency / factor,
             RopeScaling::Llama3 {
@@ -62,6 +119,27 @@ impl RopeScaling {
                     let smooth = (original / wavelength - low_freq_factor) / (high_freq_factor - low_freq_factor);
                     (1.0 - smooth) * frequency / factor + smooth * frequency
                 }
+            }
+            RopeScaling::Yarn { factor, beta_fast, beta_slow, truncate, original_max_position_embeddings, .. } => {
+                // The dimension whose wavelength fits `rotations` times into the original context.
+                let dimension = |rotations: f64| {
+                    let turns = original_max_position_embeddings / (rotations * std::f64::consts::TAU);
+                    self.dim as f64 * turns.ln() / (2.0 * self.theta.ln())
+                };
+                let (mut low, mut high) = (dimension(*beta_fast), dimension(*beta_slow));
+                if *truncate {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                low = low.max(0.0);
+                high = high.min(self.dim as f64 - 1.0);
+                // The reference's way around a ramp of no length.
+                let width = if low == high { 0.001 } else { high - low };
+                let divided = ((i as f64 - low) / width).clamp(0.0, 1.0);
+                frequency / factor * divided + frequency * (1.0 - divided)
+            }
+            RopeScaling::LongRope { short_factor, long_factor, .. } => {
+                let is_long = self.long_from().is_some_and(|from| length >= from);
+                frequency / if is_long { long_factor[i] } else { short_factor[i] }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Every gradient against central differences in f64, and the invariances of the loss.
 
+mod variants;
+
 use super::*;
 use crate::lora::{LoraAdapter, LoraConfig};
 use crate::testing::{random_batch, randomized, tiny_config};

@@ -121,7 +121,11 @@ impl<'a> Scheduler<'a> {
     /// The sequence whose computed keys agree longest with the start of `prompt`. The last token is
     /// always computed, because its logits are needed.
     fn best_donor(&self, prompt: &[u32]) -> (Option<usize>, usize) {
-        let usable = |other: &Active| shared(&prompt[..prompt.len() - 1], &other.ids[..other.cache.len()]);
+        let config = self.inference.config();
+        let usable = |other: &Active| match config.rotates_differently(prompt.len(), other.cache.length()) {
+            true => 0,
+            false => shared(&prompt[..prompt.len() - 1], &other.ids[..other.cache.len()]),
+        };
         let best = self.active.iter().map(usable).enumerate().max_by_key(|&(i, n)| (n, usize::MAX - i));
         match best {
             Some((i, n)) if n >= LEAST_SHARED_PREFIX => (Some(i), n),
@@ -132,6 +136,7 @@ impl<'a> Scheduler<'a> {
     /// One forward pass. Returns the sequences that are due a token, the rows of their last tokens and
     /// the hidden states. Single new tokens go first, then prompts while there is room.
     fn forward(&mut self, cancel: &AtomicBool) -> Result<(Vec<usize>, Vec<usize>, Vec<f32>)> {
+        self.restart_where_rotation_changes();
         let mut order: Vec<usize> = (0..self.active.len()).collect();
         order.sort_by_key(|&i| (self.active[i].n_pending() > 1, i));
         let mut n_tokens = vec![0; self.active.len()];
@@ -150,10 +155,22 @@ impl<'a> Scheduler<'a> {
                 members.push(i);
                 rows.push(n_rows - 1);
             }
-            segments.push(Segment { ids: &sequence.ids[start..end], cache: &mut sequence.cache });
+            let length = sequence.ids.len();
+            segments.push(Segment { ids: &sequence.ids[start..end], cache: &mut sequence.cache, length });
         }
         let x = self.inference.forward(&mut segments, cancel)?;
         Ok((members, rows, x))
+    }
+
+    /// Forgets the keys of sequences that have become so long that all of their positions are rotated
+    /// differently (LongRoPE), as in one forward pass over the whole sequence.
+    fn restart_where_rotation_changes(&mut self) {
+        let config = self.inference.config();
+        for sequence in &mut self.active {
+            if sequence.cache.len() > 0 && config.rotates_differently(sequence.cache.length(), sequence.ids.len()) {
+                sequence.cache.clear();
+            }
+        }
     }
 
     /// Chooses a sequence's next token; a reason if that ends it.

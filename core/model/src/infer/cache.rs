@@ -16,6 +16,8 @@ pub(crate) struct KvCache {
     head_dim: usize,
     capacity: usize,
     len: usize,
+    /// Length of the sequence when its keys were rotated.
+    length: usize,
 }
 
 impl KvCache {
@@ -28,6 +30,7 @@ impl KvCache {
             head_dim: config.head_dim,
             capacity,
             len: 0,
+            length: 0,
         }
     }
 
@@ -61,9 +64,21 @@ impl KvCache {
         (&mut self.keys[layer][span.clone()], &mut self.values[layer][span])
     }
 
-    /// Counts `n` positions as filled, once all layers have written them.
-    pub(crate) fn commit(&mut self, n: usize) {
+    /// Counts `n` positions as filled, once all layers have written them, as part of a sequence of
+    /// `length` tokens.
+    pub(crate) fn commit(&mut self, n: usize, length: usize) {
         self.len += n;
+        self.length = length;
+    }
+
+    /// Length of the sequence when its last keys were rotated.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Empties the cache and keeps its room.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
     }
 
     /// Keys of some positions, `[n, head_dim]`.
@@ -87,6 +102,7 @@ impl KvCache {
             }
         }
         self.len = n;
+        self.length = other.length;
     }
 
     fn span(&self, head: usize, positions: Range<usize>) -> Range<usize> {

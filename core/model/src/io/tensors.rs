@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "maps weight files into memory")]
 
 use super::{read_json, write_atomic};
+use crate::layout::Aliases;
 use crate::weights::{NamedTensor, TensorSpec};
 use crate::{Error, Result, SaveDtype};
 use candle_core::{DType, Device, Tensor};
@@ -62,14 +63,9 @@ impl TensorFiles {
         Ok(TensorFiles { files, whole: dir.to_path_buf() })
     }
 
-    /// Reads exactly the tensors of `specs`, as f32, in their order. `ignored` says which other names
-    /// are known to be redundant; any further one is an error.
-    pub(crate) fn read(
-        &self,
-        specs: &[TensorSpec],
-        ignored: impl Fn(&str) -> bool,
-        owner: &str,
-    ) -> Result<Vec<NamedTensor<f32>>> {
+    /// Reads exactly the tensors of `specs`, as f32, in their order. `aliases` knows other names of them
+    /// and which further ones are redundant; any other one is an error.
+    pub(crate) fn read(&self, specs: &[TensorSpec], aliases: &Aliases, owner: &str) -> Result<Vec<NamedTensor<f32>>> {
         let wanted: HashMap<&str, usize> = specs.iter().enumerate().map(|(i, spec)| (spec.name.as_str(), i)).collect();
         let mut found: Vec<Option<NamedTensor<f32>>> = vec![None; specs.len()];
         for (path, mapped) in &self.files {
@@ -78,9 +74,9 @@ impl TensorFiles {
             // In the order of names, so that of several faults always the same one is reported.
             let views: BTreeMap<&str, TensorView> = tensors.iter().collect();
             for (name, view) in views {
-                match wanted.get(name) {
+                match wanted.get(aliases.resolve(name, |name| wanted.contains_key(name)).as_str()) {
                     Some(&i) => found[i] = Some(convert(path, &specs[i], &view)?),
-                    None if ignored(name) => {}
+                    None if aliases.is_redundant(name) => {}
                     None => {
                         return Err(Error::UnexpectedTensor {
                             path: path.clone(),

@@ -6,7 +6,7 @@ use crate::testing::tiny_config;
 #[test]
 fn a_module_is_selected_by_its_path_or_its_end_after_a_dot() {
     let (_, layout) = layout(&tiny_config());
-    let module = &layout.modules[layout.blocks[1].mlp.down];
+    let module = &layout.modules[layout.blocks[1].modules.end - 1];
     assert_eq!(module.path, "model.layers.1.mlp.down_proj");
     for target in ["down_proj", "mlp.down_proj", "1.mlp.down_proj", "model.layers.1.mlp.down_proj"] {
         assert!(module.is_named(target), "{target}");

@@ -3,7 +3,7 @@
 
 use super::{LoraAdapter, LoraConfig, LoraWeights};
 use crate::io::{TensorFiles, read_json, serialize, write_atomic};
-use crate::layout::Layout;
+use crate::layout::{Aliases, Layout};
 use crate::weights::TensorSpec;
 use crate::{Error, Model, Result, SaveDtype};
 use serde_json::{Map, Value, json};
@@ -48,7 +48,7 @@ impl LoraAdapter {
         let files = TensorFiles::open_file(&dir.join(WEIGHTS_FILE))?;
         let owner =
             format!("{} with LoRA on {}", model.config().architecture.class_name(), config.target_modules.join(", "));
-        weights.tensors = files.read(&specs, |_| false, &owner)?;
+        weights.tensors = files.read(&specs, &Aliases::none(), &owner)?;
         let target_modules = config.target_names(&model.weights().layout);
         Ok(LoraAdapter { config, target_modules, use_rslora, weights: Arc::new(weights) })
     }

@@ -36,7 +36,7 @@ fn f32_round_trip_is_exact() {
     assert_eq!(loaded.fingerprint(), model.fingerprint());
     assert_eq!(loaded.n_parameters(), model.n_parameters());
     let (a, b) = (loaded.config(), model.config());
-    assert_eq!((a.rope, a.qkv_bias, a.mlp_bias, a.head_dim), (b.rope, b.qkv_bias, b.mlp_bias, b.head_dim));
+    assert_eq!((&a.rope, a.qkv_bias, a.mlp_bias, a.head_dim), (&b.rope, b.qkv_bias, b.mlp_bias, b.head_dim));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! (their gradient overwrites them), so an `n x vocab` matrix is never held. h `[m, hidden]`,
 //! W `[vocab, hidden]`.
 
+use super::softcap;
 use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, par_product};
 use crate::real::Real;
@@ -46,11 +47,12 @@ pub(crate) struct HeadGradient<'a, T> {
     pub(crate) dw: Option<&'a mut [T]>,
 }
 
-/// The negative log-likelihood of each target, in nats.
+/// The negative log-likelihood of each target, in nats, of logits with the soft limit `cap`, if any.
 pub(crate) fn linear_cross_entropy<T: Real>(
     h: &[T],
     w: &[T],
     hidden: usize,
+    cap: Option<f64>,
     targets: &[u32],
     mut gradient: Option<HeadGradient<T>>,
     cancel: &AtomicBool,
@@ -77,7 +79,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
             .zip(nll[rows.clone()].par_iter_mut().enumerate())
             .for_each(|((row, &target), (at, nll))| {
                 let scale = scale.map(|scale| scale.of(rows.start + at));
-                *nll = cross_entropy_row(row, target as usize, scale);
+                *nll = cross_entropy_row(row, cap, target as usize, scale);
             });
         if let Some(gradient) = &mut gradient {
             let d_logits = Mat::new(logits, rows.len(), vocab_size);
@@ -93,8 +95,13 @@ pub(crate) fn linear_cross_entropy<T: Real>(
     Ok(nll)
 }
 
-/// Negative log-likelihood of `target`; with a scale, the row becomes `scale * (softmax - one hot)`.
-fn cross_entropy_row<T: Real>(row: &mut [T], target: usize, scale: Option<T>) -> f64 {
+/// Negative log-likelihood of `target`; with a scale, the row becomes the gradient of the uncapped
+/// logits, without a cap `scale * (softmax - one hot)`.
+fn cross_entropy_row<T: Real>(row: &mut [T], cap: Option<f64>, target: usize, scale: Option<T>) -> f64 {
+    if let Some(cap) = cap {
+        softcap::forward(row, cap);
+    }
+    let capped = cap.filter(|_| scale.is_some()).map(|cap| (cap, row.to_vec()));
     let max = T::max(row);
     let at_target = row[target];
     let sum = T::exp_shift_sum(row, max);
@@ -102,6 +109,9 @@ fn cross_entropy_row<T: Real>(row: &mut [T], target: usize, scale: Option<T>) ->
         let factor = scale / sum;
         row.iter_mut().for_each(|p| *p *= factor);
         row[target] += -scale;
+        if let Some((cap, logits)) = capped {
+            softcap::backward(&logits, row, cap);
+        }
     }
     (max - at_target).to_f64() + sum.to_f64().ln()
 }

@@ -11,7 +11,7 @@ use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Cosines and sines, `[positions, d / 2]` each.
+/// Cosines and sines, `[positions, rotary_dim / 2]` each, times the attention factor.
 #[derive(Debug, Clone)]
 pub(crate) struct RopeTable<T> {
     cos: Vec<T>,
@@ -22,24 +22,22 @@ pub(crate) struct RopeTable<T> {
 impl<T: Real> RopeTable<T> {
     /// Angles of positions `0..n_positions`. They are rounded to f32 before the cosine is taken, as
     /// the reference implementation does, so that long contexts agree with it.
-    pub(crate) fn new(rope: &RopeConfig, head_dim: usize, n_positions: usize) -> Self {
-        let frequencies = rope.inverse_frequencies(head_dim);
+    fn new(frequencies: &[f64], factor: f64, n_positions: usize) -> Self {
         let angles = (0..n_positions).flat_map(|p| frequencies.iter().map(move |&f| f64::from(p as f32 * f as f32)));
-        let (cos, sin) = angles.map(|angle| (T::from_f64(angle.cos()), T::from_f64(angle.sin()))).unzip();
-        RopeTable { cos, sin, half: head_dim / 2 }
+        let scaled = |angle: f64| (T::from_f64(factor * angle.cos()), T::from_f64(factor * angle.sin()));
+        let (cos, sin) = angles.map(scaled).unzip();
+        RopeTable { cos, sin, half: frequencies.len() }
     }
 
-    /// Number of positions the table covers.
-    pub(crate) fn n_positions(&self) -> usize {
-        self.cos.len() / self.half
-    }
-
-    /// `to = rotate(from)` for one head at `position`.
+    /// `to = rotate(from)` for one head at `position`; what lies beyond the rotary dimensions is copied.
     pub(crate) fn rotate(&self, position: usize, direction: Direction, from: &[T], to: &mut [T]) {
         let row = position * self.half..(position + 1) * self.half;
         let (cos, sin) = (&self.cos[row.clone()], &self.sin[row]);
-        let (from_a, from_b) = from.split_at(self.half);
-        let (to_a, to_b) = to.split_at_mut(self.half);
+        let (from_rotary, from_rest) = from.split_at(2 * self.half);
+        let (to_rotary, to_rest) = to.split_at_mut(2 * self.half);
+        to_rest.copy_from_slice(from_rest);
+        let (from_a, from_b) = from_rotary.split_at(self.half);
+        let (to_a, to_b) = to_rotary.split_at_mut(self.half);
         let sign = match direction {
             Direction::Forward => T::ONE,
             Direction::Backward => -T::ONE,
@@ -48,6 +46,45 @@ impl<T: Real> RopeTable<T> {
             let s = sin[i] * sign;
             to_a[i] = from_a[i] * cos[i] - from_b[i] * s;
             to_b[i] = from_b[i] * cos[i] + from_a[i] * s;
+        }
+    }
+}
+
+/// The tables of one [`RopeConfig`]: LongRoPE has one for short and one for long sequences.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotary<T> {
+    config: RopeConfig,
+    n_positions: usize,
+    short: RopeTable<T>,
+    long: Option<RopeTable<T>>,
+}
+
+impl<T: Real> Rotary<T> {
+    /// Tables for positions `0..n_positions`.
+    pub(crate) fn new(config: &RopeConfig, n_positions: usize) -> Self {
+        let table =
+            |length| RopeTable::new(&config.inverse_frequencies_at(length), config.attention_factor(), n_positions);
+        let boundary = config.long_from();
+        Rotary {
+            config: config.clone(),
+            n_positions,
+            short: table(0),
+            long: boundary.filter(|&from| n_positions >= from).map(table),
+        }
+    }
+
+    /// The same with more positions, if there are too few.
+    pub(crate) fn grow(&mut self, n_positions: usize) {
+        if n_positions > self.n_positions {
+            *self = Rotary::new(&self.config, n_positions.next_power_of_two());
+        }
+    }
+
+    /// The table for a sequence of `length` tokens.
+    pub(crate) fn table(&self, length: usize) -> &RopeTable<T> {
+        match (&self.long, self.config.long_from()) {
+            (Some(long), Some(from)) if length >= from => long,
+            _ => &self.short,
         }
     }
 }
@@ -96,11 +133,12 @@ impl HeadLayout<'_> {
 }
 
 /// Row-major to head-major, rotated if a table is given.
-pub(crate) fn to_heads<T: Real>(x: &[T], layout: HeadLayout, rope: Option<&RopeTable<T>>) -> Vec<T> {
+pub(crate) fn to_heads<T: Real>(x: &[T], layout: HeadLayout, rope: Option<&Rotary<T>>) -> Vec<T> {
     let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
     let mut out = vec![T::ZERO; layout.size()];
     layout.split(&mut out, d).into_par_iter().for_each(|(sequence, head, piece)| {
-        let start = layout.ranges[sequence].start;
+        let range = &layout.ranges[sequence];
+        let (start, rope) = (range.start, rope.map(|rope| rope.table(range.len())));
         for (t, to) in piece.chunks_mut(d).enumerate() {
             let at = (start + t) * width + head * d;
             let from = &x[at..at + d];
@@ -119,7 +157,7 @@ pub(crate) fn from_heads<T: Real>(
     x: &[T],
     layout: HeadLayout,
     heads_per_group: usize,
-    rope: Option<&RopeTable<T>>,
+    rope: Option<&Rotary<T>>,
 ) -> Vec<T> {
     let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
     let expanded = HeadLayout { n_heads: layout.n_heads * heads_per_group, ..layout };
@@ -133,6 +171,7 @@ pub(crate) fn from_heads<T: Real>(
     }
     sequences.into_par_iter().enumerate().for_each(|(sequence, rows)| {
         let mut sum = vec![T::ZERO; d];
+        let rope = rope.map(|rope| rope.table(layout.ranges[sequence].len()));
         for group in 0..layout.n_heads {
             for (t, row) in rows.chunks_mut(width).enumerate() {
                 sum.fill(T::ZERO);
