@@ -99,7 +99,10 @@ fn parse_block(code: &str, start: usize) -> Result<Invocation, Diagnostic> {
     let end = code[start..].find('\n').map_or(code.len(), |at| start + at + 1);
     let mut invocation = parse_command(code, start..end, "%%")?;
     let body = &code[end..];
-    if invocation.command.has_body {
+    if let Some(key) = command::raw_body(invocation.command) {
+        invocation.values.insert(key.to_owned(), Value::from(body));
+        invocation.spans.insert(format!("/{key}"), end..code.len());
+    } else if invocation.command.has_body {
         body::parse(body, end, &mut invocation)?;
     } else if let Some((at, line)) = lines(body).find(|(_, line)| !is_filler(line)) {
         return Err(Diagnostic::new("InvalidRequest", format!("`{}` takes no body", invocation.command.name))

@@ -25,6 +25,7 @@ pub mod help;
 pub mod leaderboard;
 pub mod load;
 pub mod models;
+pub mod plugin;
 pub mod plugins;
 pub mod resume;
 pub mod runs;
@@ -162,7 +163,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 17] = [
+static COMMANDS: [&Command; 18] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -180,7 +181,13 @@ static COMMANDS: [&Command; 17] = [
     &follow::COMMAND,
     &cancel::COMMAND,
     &plugins::COMMAND,
+    &plugin::COMMAND,
 ];
+
+/// The key that the text below a `%%` line becomes, for a command whose body is not TOML.
+pub fn raw_body(command: &Command) -> Option<&'static str> {
+    (command.name == plugin::COMMAND.name).then_some(plugin::SOURCE)
+}
 
 /// All commands, in the order in which people meet them.
 pub fn all() -> &'static [&'static Command] {

@@ -20,6 +20,7 @@ pub mod dataset;
 pub mod finetune;
 pub mod help;
 pub mod lists;
+pub mod plugin;
 pub mod scores;
 pub mod shown;
 

@@ -49,7 +49,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "luthier-plugin-host",
-        may: &["luthier-data", "luthier-synth", "luthier-eval", "luthier-protocol", "luthier-plugin"],
+        may: &[
+            "luthier-data",
+            "luthier-synth",
+            "luthier-eval",
+            "luthier-protocol",
+            "luthier-plugin",
+            "luthier-plugin-build",
+        ],
         never: &["candle-", JUPYTER, "evcxr", "tokio"],
     },
     Rule {
@@ -63,6 +70,7 @@ const RULES: &[Rule] = &[
             "luthier-synth",
             "luthier-eval",
             "luthier-plugin-host",
+            "luthier-plugin-build",
         ],
         never: &[JUPYTER, "evcxr", "tokio"],
     },
@@ -72,6 +80,7 @@ const RULES: &[Rule] = &[
         may: &["luthier-protocol", "luthier"],
         never: &["candle-", "wasmtime", "parquet", "tokenizers"],
     },
+    Rule { name: "luthier-plugin-build", may: &[], never: &["tokio", "wasmtime", "candle-", "arrow-", JUPYTER] },
     Rule { name: "luthier-plugin", may: &[], never: &["tokio", "wasmtime", "candle-", "arrow-", "parquet", JUPYTER] },
 ];
 

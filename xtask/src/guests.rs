@@ -1,12 +1,11 @@
 //! Builds the first-party plugins from source, or compares them with the committed components.
 //!
-//! A guest needs a Rust standard library for `wasm32-unknown-unknown`. rustup's toolchain has none
-//! without a download, so Debian's `rustc-web` is unpacked into the target directory (no root needed),
-//! builds the standard library from its own vendored sources, and links with the `wasm-component-ld` of the
-//! toolchain that runs us. The committed bytes are reproducible with the toolchain in `plugins/digests.json`.
+//! Built with Debian's compiler (`luthier_plugin_build::toolchain`), because its bytes are reproducible: they are
+//! those that were committed, with the toolchain in `plugins/digests.json`. `golden.jsonl` and `README.md` of a
+//! plugin's folder travel inside its component.
 
 mod component;
-mod toolchain;
+mod python;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::shell;
-use toolchain::Toolchain;
+use luthier_plugin_build::toolchain::Build;
+use luthier_plugin_build::{Toolchain, sections};
 
 /// Every guest: its name and the directory of its source and of its component, `<name>.wasm`. Its crate is `luthier-<name>`.
 const GUESTS: [(&str, &str); 4] = [
@@ -36,15 +36,16 @@ struct Digest {
     toolchain: String,
 }
 
-/// `cargo xtask guests [--check]`
+/// `cargo xtask guests [--check | --python]`
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => bail!("usage: cargo xtask guests [--check]"),
+        [flag] if flag == "--python" => return python::build(),
+        _ => bail!("usage: cargo xtask guests [--check | --python]"),
     };
     let root = shell::root();
-    let toolchain = Toolchain::find_or_unpack(&shell::target_dir().join("guest-toolchain"))?;
+    let toolchain = Toolchain::debian(&shell::target_dir().join("guest-toolchain"), &mut shell::say)?;
     let built = build(&root, &toolchain)?;
     let committed = read_digests(&root)?;
     if check { compare(&root, &built, &committed, &toolchain) } else { commit(&root, &built, &toolchain) }
@@ -53,19 +54,27 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// Name and component of every guest.
 fn build(root: &Path, toolchain: &Toolchain) -> Result<BTreeMap<&'static str, Vec<u8>>> {
     let target = shell::target_dir().join("guests");
-    shell::run(&mut toolchain.cargo_build(root, &target, &GUESTS.map(|(name, _)| name)))?;
-    let release = target.join("wasm32-unknown-unknown/release");
+    let packages = GUESTS.map(|(name, _)| format!("luthier-{name}"));
+    shell::run(&mut toolchain.cargo_build(Build { root, target_dir: &target, packages: &packages, locked: true }))?;
     GUESTS
         .into_iter()
-        .map(|(name, _)| {
-            let path = release.join(format!("luthier_{}.wasm", name.replace('-', "_")));
+        .map(|(name, directory)| {
+            let path = Toolchain::artifact(&target, &format!("luthier-{name}"));
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let names = component::names(&bytes).with_context(|| format!("{name} is not a component"))?;
             let stranger = names.imports.iter().find(|import| !import.starts_with(ALLOWED_IMPORTS));
             ensure!(stranger.is_none(), "{name} imports {}", stranger.map_or("", String::as_str));
-            Ok((name, bytes))
+            Ok((name, package(&root.join(directory), &bytes)?))
         })
         .collect()
+}
+
+/// The component with what its folder says of it.
+fn package(folder: &Path, component: &[u8]) -> Result<Vec<u8>> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let about = serde_json::json!({ "license": "MIT OR Apache-2.0", "authors": ["The Luthier authors"] });
+    let (golden, readme) = (read("golden.jsonl"), read("README.md"));
+    Ok(sections::package(component, &about.to_string(), golden.as_deref(), readme.as_deref())?)
 }
 
 fn commit(root: &Path, built: &BTreeMap<&str, Vec<u8>>, toolchain: &Toolchain) -> Result<()> {

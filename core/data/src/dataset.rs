@@ -236,6 +236,11 @@ fn account(before: Accounting, kept: usize, rejected: BTreeMap<String, u64>) -> 
     after
 }
 
+/// One cell of any column as text: null is empty, fractions are as Python writes them.
+pub fn cell_text(column: &dyn Array, row: usize) -> String {
+    cells::text(column, row)
+}
+
 /// A column that must be there.
 pub(crate) fn find_column<'a>(what: &str, batch: &'a RecordBatch, column: &str) -> Result<&'a dyn Array> {
     match batch.column_by_name(column) {

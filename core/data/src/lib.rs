@@ -29,7 +29,7 @@ pub mod tokenizer;
 pub mod view;
 
 pub use chat_template::{ChatTemplate, RenderDate};
-pub use dataset::{Dataset, DatasetOptions, TemplateUse, text_column};
+pub use dataset::{Dataset, DatasetOptions, TemplateUse, cell_text, text_column};
 pub use error::{Error, Result};
 pub use example::{Built, Example, ExampleBuilder, IGNORE_INDEX};
 pub use format::{DefaultRenderer, TrimExtractor, renderer_for};

@@ -7,6 +7,7 @@ pub(crate) mod device;
 pub(crate) mod evaluate;
 pub(crate) mod finetune;
 pub(crate) mod load;
+pub(crate) mod plugin;
 pub(crate) mod predict;
 pub(crate) mod rows;
 pub(crate) mod runs;

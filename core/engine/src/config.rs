@@ -15,6 +15,8 @@ pub struct EngineConfig {
     pub temp_dir: PathBuf,
     /// The Hugging Face hub's local cache (`$HF_HOME/hub`); only read.
     pub hub_cache: Option<PathBuf>,
+    /// The interpreter of generated programs (`cargo xtask guests --python`); it need not exist.
+    pub python: Option<PathBuf>,
     /// Worker threads, as the thread pool will have them.
     pub threads: usize,
 }
@@ -26,6 +28,7 @@ impl Default for EngineConfig {
             cache_dir: None,
             temp_dir: PathBuf::from("/tmp"),
             hub_cache: None,
+            python: None,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }
     }

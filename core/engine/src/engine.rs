@@ -57,7 +57,7 @@ impl Engine {
             owner,
             builtins: Builtins::new(config.cache_dir.as_deref(), &config.temp_dir)?,
             loaded: LoadedModels::new(os::memory_bytes() / 2),
-            plugins: Plugins::new(config.cache_dir.as_deref())?,
+            plugins: Plugins::new(&config)?,
             live: LiveRuns::default(),
             config,
             clock,

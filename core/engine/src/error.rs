@@ -106,6 +106,51 @@ pub enum Error {
         /// What would be accepted.
         expected: String,
     },
+    /// A plugin could not be fetched.
+    #[error("cannot fetch {address}: {finding}")]
+    Fetch {
+        /// Where it should be.
+        address: String,
+        /// What happened.
+        finding: String,
+    },
+    /// A plugin's source does not build.
+    #[error("{} does not build:\n{log}", path.display())]
+    Build {
+        /// Its folder.
+        path: PathBuf,
+        /// What the compiler says.
+        log: String,
+    },
+    /// Compiling a plugin took too much, or the compiler ended.
+    #[error("compiling the plugin {finding}")]
+    Compile {
+        /// What happened.
+        finding: String,
+    },
+    /// A plugin's file is not the one in plugins.lock.
+    #[error("plugin {plugin:?} has the digest {found}, plugins.lock says {expected}")]
+    Digest {
+        /// Its id.
+        plugin: String,
+        /// As locked.
+        expected: String,
+        /// As found.
+        found: String,
+    },
+    /// A plugin is not signed by a key that the project trusts.
+    #[error("plugin {plugin:?} is {found}, and this project's {file} asks for a signature by a key that it lists")]
+    NotTrusted {
+        /// Its id.
+        plugin: String,
+        /// `not signed`, or by whom.
+        found: String,
+        /// The list.
+        file: &'static str,
+    },
+    /// No toolchain, or it failed.
+    #[error(transparent)]
+    GuestBuild(#[from] luthier_plugin_build::Error),
     /// A run is not in a state in which this can be done.
     #[error("run {run:?} is {status}{}", message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
     RunState {

@@ -24,6 +24,18 @@ pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<String, Error> 
     Ok(text)
 }
 
+/// The bytes of a file that must not be larger than `limit_bytes`.
+pub(crate) fn read_bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, Error> {
+    let fail = |source| Error::io("read", path, source);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(fail)?.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit_bytes {
+        let found = format!("more than {limit_bytes} bytes");
+        return Err(Error::Stored { path: path.to_path_buf(), expected: "a file of reasonable size", found });
+    }
+    Ok(bytes)
+}
+
 /// Write a value as indented JSON, atomically.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let mut bytes =

@@ -18,6 +18,7 @@
     )
 )]
 
+mod authoring;
 mod call;
 pub mod clock;
 mod commands;
@@ -45,3 +46,4 @@ mod training;
 mod worker;
 
 pub use error::{Error, Result};
+pub use plugins::compile_plugin;

@@ -29,6 +29,11 @@ enum Mode {
     Socket(PathBuf),
     Stdio,
     Print(String),
+    /// Compile one plugin into a cache, within limits, and end.
+    CompilePlugin {
+        component: PathBuf,
+        cache: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,6 +50,7 @@ fn run() -> anyhow::Result<()> {
     let config = config()?;
     match parse(std::env::args().skip(1))? {
         Mode::Print(text) => print_out(&text),
+        Mode::CompilePlugin { component, cache } => Ok(luthier_engine::compile_plugin(&component, &cache)?),
         Mode::Socket(path) => listen(config, &path),
         Mode::Stdio => speak(config),
     }
@@ -56,6 +62,11 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Mode> {
         Some("--socket") => Mode::Socket(arguments.next().context("--socket needs a path")?.into()),
         Some("--stdio") => Mode::Stdio,
         Some("--version" | "-V") => Mode::Print(format!("luthier-engine {}", env!("CARGO_PKG_VERSION"))),
+        // Not in the usage text: the engine starts itself with it.
+        Some("compile-plugin") => Mode::CompilePlugin {
+            component: arguments.next().context("compile-plugin needs a component")?.into(),
+            cache: arguments.next().context("compile-plugin needs a cache directory")?.into(),
+        },
         Some("--help" | "-h") => Mode::Print(USAGE.to_owned()),
         Some(other) => bail!("unknown argument {other:?}\n\n{USAGE}"),
     };
@@ -118,12 +129,20 @@ fn config() -> anyhow::Result<EngineConfig> {
     let cache = path("XDG_CACHE_HOME").filter(|dir| dir.is_absolute()).or(home.map(|home| home.join(".cache")));
     config.cache_dir = cache.as_ref().map(|dir| dir.join("luthier"));
     config.temp_dir = std::env::temp_dir();
+    config.python = python(config.cache_dir.as_deref());
     let hub = path("HF_HUB_CACHE").or(path("HF_HOME").map(|dir| dir.join("hub")));
     config.hub_cache = hub.or(cache.map(|dir| dir.join("huggingface/hub")));
     if let Some(threads) = variable("RAYON_NUM_THREADS").and_then(|text| text.parse().ok()).filter(|n| *n > 0) {
         config.threads = threads;
     }
     Ok(config)
+}
+
+/// Beside this binary, else in the cache directory.
+fn python(cache: Option<&std::path::Path>) -> Option<PathBuf> {
+    let name = "luthier-python.wasm";
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(name)));
+    beside.into_iter().chain(cache.map(|cache| cache.join(name))).find(|path| path.is_file())
 }
 
 fn runtime_env() -> RuntimeEnv {

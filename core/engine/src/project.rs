@@ -7,6 +7,7 @@
 //! P/.luthier/runs/<run>/                         recipe.json, events.jsonl, checkpoints/
 //! P/.luthier/evaluations/<name>.parquet          every prediction
 //! P/.luthier/databases/<name>-<hash>.sqlite      databases that templates bring along
+//! P/.luthier/plugins/<digest>.wasm                installed plugins, as P/plugins.lock names them
 //! P/.luthier/cache/                              may be deleted at any time
 //! ```
 

@@ -101,6 +101,7 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Datasets => commands::catalog::datasets(context),
         Request::Runs => commands::catalog::runs(context),
         Request::Plugins => commands::catalog::plugins(context),
+        Request::Plugin(request) => commands::plugin::plugin(context, request),
         Request::Leaderboard => commands::catalog::leaderboard(context),
         Request::Load { model, name } => commands::load::load(context, &model, name.as_deref()),
         Request::Dataset(spec) => commands::dataset::dataset(context, spec),

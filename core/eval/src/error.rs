@@ -34,6 +34,24 @@ pub enum Error {
         /// Scores returned.
         found: usize,
     },
+    /// A column that the metric reads has another type than it takes.
+    #[error("metric {metric} reads column {column:?} as {expected}, and the data has {found}")]
+    InputType {
+        /// The metric.
+        metric: String,
+        /// The column.
+        column: String,
+        /// What it takes.
+        expected: String,
+        /// The column's Arrow type.
+        found: String,
+    },
+    /// A metric whose scores are not reduced from sums was asked to.
+    #[error("metric {metric} is not reduced from sums")]
+    NotReduced {
+        /// The metric.
+        metric: String,
+    },
     /// Columns, predictions or scores that belong together differ in length.
     #[error("{what} has {found} rows, expected {expected}")]
     Length {

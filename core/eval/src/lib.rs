@@ -29,7 +29,7 @@ mod testing;
 
 pub use error::{Error, Result};
 pub use leaderboard::leaderboard;
-pub use metric::{Aggregation, Metric, MetricDescriptor, RowScore};
+pub use metric::{Aggregation, InputType, Metric, MetricDescriptor, MetricInput, RowScore};
 pub use predict::predict;
 pub use prediction::{Outcome, Prediction, Questions};
 pub use report::{Report, ReportOptions, ScoredArm, report};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 use luthier_data::Answer;
 
 use crate::{Error, Result};
@@ -15,8 +17,8 @@ pub struct Questions {
     pub prompts: Vec<String>,
     /// What the answer should be.
     pub references: Vec<String>,
-    /// Further columns of the dataset, as text, for metrics that read them.
-    pub columns: BTreeMap<String, Vec<String>>,
+    /// Further columns of the dataset, of any type, for metrics that read them.
+    pub columns: BTreeMap<String, ArrayRef>,
 }
 
 /// What one arm made of one row.
@@ -76,11 +78,40 @@ impl Questions {
     /// All columns equally long.
     pub fn check(&self) -> Result<()> {
         let named = [("column part", &self.parts), ("column reference", &self.references)].into_iter();
-        let own = self.columns.iter().map(|(name, column)| (name.as_str(), column));
-        for (name, column) in named.chain(own) {
+        for (name, column) in named {
+            check_length(name, self.len(), column.len())?;
+        }
+        for (name, column) in &self.columns {
             check_length(name, self.len(), column.len())?;
         }
         Ok(())
+    }
+
+    /// The same questions with other columns under the names that a metric reads: `columns` gives for a
+    /// name the dataset's column to show there. `reference` and `prompt` may be given too.
+    ///
+    /// # Errors
+    /// A column that the data does not have.
+    pub fn with_columns(&self, metric: &str, columns: &BTreeMap<String, String>) -> Result<Questions> {
+        let mut mapped = self.clone();
+        for (name, source) in columns {
+            let found = self.columns.get(source).ok_or_else(|| Error::UnknownInput {
+                metric: metric.to_owned(),
+                column: source.clone(),
+                nearest: None,
+                available: self.columns.keys().cloned().collect(),
+            })?;
+            let text = || -> Result<Vec<String>> {
+                let text = arrow_cast::cast(found, &arrow_schema::DataType::Utf8)?;
+                Ok(text.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()).collect())
+            };
+            match name.as_str() {
+                "reference" => mapped.references = text()?,
+                "prompt" => mapped.prompts = text()?,
+                _ => drop(mapped.columns.insert(name.clone(), found.clone())),
+            }
+        }
+        Ok(mapped)
     }
 
     /// The parts, in the order in which they first appear.

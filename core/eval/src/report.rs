@@ -138,6 +138,7 @@ impl Cell<'_> {
         match self.metric.aggregation {
             Aggregation::Mean => bootstrap_mean(values, confidence, seed),
             Aggregation::Proportion => wilson(n_ones(values), values.len() as u64, confidence),
+            Aggregation::Quantile(_) | Aggregation::Ratio | Aggregation::Sufficient(_) => None,
         }
     }
 
@@ -182,7 +183,7 @@ impl Cell<'_> {
 pub(crate) fn value(score: &RowScore) -> Option<f64> {
     match score {
         RowScore::Score(score) => Some(*score),
-        RowScore::Error(_) => None,
+        RowScore::Sums(_) | RowScore::Error(_) => None,
     }
 }
 
@@ -198,6 +199,7 @@ fn interval_name(aggregation: Aggregation) -> String {
     match aggregation {
         Aggregation::Mean => format!("bootstrap({N_RESAMPLES})"),
         Aggregation::Proportion => "wilson".into(),
+        Aggregation::Quantile(_) | Aggregation::Ratio | Aggregation::Sufficient(_) => "none".into(),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_cast::can_cast_types;
 use arrow_schema::{DataType, Field, Schema};
 
-use crate::metric::{Aggregation, Metric, MetricDescriptor, RowScore};
+use crate::metric::{Aggregation, InputType, Metric, MetricDescriptor, MetricInput, RowScore};
 use crate::prediction::{Outcome, Prediction, Questions, check_length};
 use crate::{Error, Result};
 
@@ -15,20 +16,51 @@ pub const OWN_COLUMNS: [&str; 4] = ["prompt", "prediction", "reference", "comple
 /// A plugin's reason is a code for a table, not an essay.
 const MAX_REASON_CHARS: usize = 60;
 
-/// Refuse a metric whose inputs the data does not have. Called before anything is generated.
+/// Refuse a metric whose inputs the data does not have, or has in another type. Called before anything
+/// is generated.
 pub fn check_inputs(metric: &MetricDescriptor, questions: &Questions) -> Result<()> {
     let available: Vec<&str> = OWN_COLUMNS.into_iter().chain(questions.columns.keys().map(String::as_str)).collect();
-    for column in &metric.inputs {
-        if !available.contains(&column.as_str()) {
+    for input in &metric.inputs {
+        if !available.contains(&input.name.as_str()) {
             return Err(Error::UnknownInput {
                 metric: metric.id.clone(),
-                column: column.clone(),
-                nearest: nearest(column, &available),
+                column: input.name.clone(),
+                nearest: nearest(&input.name, &available),
                 available: available.iter().map(|&name| name.to_owned()).collect(),
             });
         }
+        check_type(metric, input, questions)?;
     }
     Ok(())
+}
+
+fn check_type(metric: &MetricDescriptor, input: &MetricInput, questions: &Questions) -> Result<()> {
+    let own = OWN_COLUMNS.contains(&input.name.as_str());
+    let column = questions.columns.get(&input.name).filter(|_| !own);
+    let found = column.map_or(&DataType::Utf8, |column| column.data_type());
+    let fits = match input.ty {
+        InputType::Any | InputType::Json => true,
+        InputType::Utf8 => can_cast_types(found, &DataType::Utf8),
+        InputType::Float64 => found.is_numeric(),
+        InputType::Int64 => found.is_integer(),
+        InputType::Boolean => *found == DataType::Boolean,
+    };
+    let wrong = |found: String| {
+        Err(Error::InputType {
+            metric: metric.id.clone(),
+            column: input.name.clone(),
+            expected: input.describe(),
+            found,
+        })
+    };
+    if !fits {
+        return wrong(found.to_string());
+    }
+    match column.map_or(0, |column| column.null_count()) {
+        0 => Ok(()),
+        _ if input.nullable => Ok(()),
+        n => wrong(format!("{found} with {n} nulls")),
+    }
 }
 
 fn nearest(name: &str, candidates: &[&str]) -> Option<String> {
@@ -41,8 +73,8 @@ fn nearest(name: &str, candidates: &[&str]) -> Option<String> {
         .map(|(_, candidate)| (*candidate).to_owned())
 }
 
-/// Score every row. Rows whose generation failed have its reason; the metric sees the others, at
-/// most `batch_rows` at a time, as exactly the columns it asked for.
+/// Score every row: by output, then by row. Rows whose generation failed have its reason; the metric
+/// sees the others, at most `batch_rows` at a time, as exactly the columns it asked for.
 ///
 /// # Errors
 /// A missing column, a metric that fails as a whole or returns another number of scores.
@@ -51,18 +83,23 @@ pub fn score(
     questions: &Questions,
     predictions: &[Prediction],
     batch_rows: usize,
-) -> Result<Vec<RowScore>> {
-    let descriptor = metric.descriptor().clone();
+) -> Result<Vec<Vec<RowScore>>> {
+    let descriptors = metric.descriptors().to_vec();
+    let Some(first) = descriptors.first() else { return Ok(Vec::new()) };
     questions.check()?;
     check_length("list of predictions", questions.len(), predictions.len())?;
-    check_inputs(&descriptor, questions)?;
-    let mut scores: Vec<RowScore> = predictions.iter().map(unasked).collect();
+    check_inputs(first, questions)?;
+    let unasked: Vec<RowScore> = predictions.iter().map(unasked).collect();
+    let mut scores = vec![unasked; descriptors.len()];
     let answered: Vec<usize> = (0..predictions.len()).filter(|&row| predictions[row].answer().is_some()).collect();
     for rows in answered.chunks(batch_rows.max(1)) {
-        let batch = input_batch(&descriptor, questions, predictions, rows)?;
-        let outcomes = check_scores(&descriptor, metric.score(&batch)?, rows.len())?;
-        for (&row, outcome) in rows.iter().zip(outcomes) {
-            scores[row] = outcome;
+        let batch = input_batch(first, questions, predictions, rows)?;
+        let outputs = metric.score(&batch)?;
+        check_length(&format!("list of outputs of {}", first.id), descriptors.len(), outputs.len())?;
+        for ((descriptor, outcomes), scores) in descriptors.iter().zip(outputs).zip(&mut scores) {
+            for (&row, outcome) in rows.iter().zip(check_scores(descriptor, outcomes, rows.len())?) {
+                scores[row] = outcome;
+            }
         }
     }
     Ok(scores)
@@ -88,7 +125,9 @@ pub fn check_scores(metric: &MetricDescriptor, outcomes: Vec<RowScore>, n_rows: 
 
 fn check_score(metric: &MetricDescriptor, outcome: RowScore) -> RowScore {
     let score = match outcome {
-        RowScore::Score(score) => score,
+        RowScore::Score(score) if !metric.aggregation.is_summed() => score,
+        RowScore::Sums(sums) if metric.aggregation.is_summed() => return check_sums(metric, sums),
+        RowScore::Score(_) | RowScore::Sums(_) => return RowScore::Error("wrong-kind-of-score".into()),
         RowScore::Error(reason) => return RowScore::Error(short(&reason)),
     };
     let (low, high) = metric.bounds;
@@ -105,6 +144,16 @@ fn check_score(metric: &MetricDescriptor, outcome: RowScore) -> RowScore {
     }
 }
 
+fn check_sums(metric: &MetricDescriptor, sums: Vec<f64>) -> RowScore {
+    if sums.len() != metric.aggregation.n_values() {
+        RowScore::Error("wrong-number-of-sums".into())
+    } else if sums.iter().any(|sum| !sum.is_finite()) {
+        RowScore::Error("not-finite".into())
+    } else {
+        RowScore::Sums(sums)
+    }
+}
+
 /// One line, no control characters, a bounded length.
 fn short(reason: &str) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
@@ -118,27 +167,31 @@ fn input_batch(
     predictions: &[Prediction],
     rows: &[usize],
 ) -> Result<RecordBatch> {
-    let columns: Vec<ArrayRef> = metric
-        .inputs
-        .iter()
-        .map(|name| -> ArrayRef {
-            let values = rows.iter().map(|&row| input(name, questions, predictions, row));
-            Arc::new(StringArray::from_iter_values(values))
-        })
-        .collect();
-    let fields: Vec<Field> = metric.inputs.iter().map(|name| Field::new(name, DataType::Utf8, false)).collect();
+    let mut fields = Vec::with_capacity(metric.inputs.len());
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(metric.inputs.len());
+    for MetricInput { name, .. } in &metric.inputs {
+        let column = input(name, questions, predictions, rows)?;
+        fields.push(Field::new(name, column.data_type().clone(), column.is_nullable()));
+        columns.push(column);
+    }
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
-fn input<'a>(name: &str, questions: &'a Questions, predictions: &'a [Prediction], row: usize) -> &'a str {
-    match name {
-        "prompt" => &questions.prompts[row],
-        "reference" => &questions.references[row],
-        "prediction" => predictions[row].answer().unwrap_or_default(),
-        "completion" => &predictions[row].completion,
-        // `check_inputs` has seen that the column is there, `check` that it is long enough.
-        other => questions.columns.get(other).map_or("", |column| &column[row]),
+fn input(name: &str, questions: &Questions, predictions: &[Prediction], rows: &[usize]) -> Result<ArrayRef> {
+    let text = |row: &usize| match name {
+        "prompt" => questions.prompts[*row].as_str(),
+        "reference" => questions.references[*row].as_str(),
+        "prediction" => predictions[*row].answer().unwrap_or_default(),
+        _ => predictions[*row].completion.as_str(),
+    };
+    match questions.columns.get(name) {
+        Some(column) if !OWN_COLUMNS.contains(&name) => {
+            let rows = UInt64Array::from_iter_values(rows.iter().map(|&row| row as u64));
+            Ok(arrow_select::take::take(column, &rows, None)?)
+        }
+        // `check_inputs` has seen that it is one of our own.
+        _ => Ok(Arc::new(StringArray::from_iter_values(rows.iter().map(text)))),
     }
 }
 

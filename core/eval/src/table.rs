@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::metric::{MetricDescriptor, RowScore};
@@ -48,13 +48,15 @@ pub fn predictions_table(
         let scores = arms.iter().flat_map(|arm| arm.scores[index].iter().map(value));
         columns.push(&metric.id, DataType::Float64, Arc::new(Float64Array::from_iter(scores)));
         columns.per_row(&format!("{}:error", metric.id), arms, |arm, row| match &arm.scores[index][row] {
-            RowScore::Score(_) => None,
+            RowScore::Score(_) | RowScore::Sums(_) => None,
             RowScore::Error(reason) => Some(reason),
         });
     }
     for (name, column) in &questions.columns {
-        if !columns.has(name) {
-            columns.per_row(name, arms, |_, row| Some(&column[row]));
+        if !columns.has(name) && !arms.is_empty() {
+            let repeated: Vec<&dyn Array> = arms.iter().map(|_| column.as_ref()).collect();
+            let array = arrow_select::concat::concat(&repeated)?;
+            columns.push(name, array.data_type().clone(), array);
         }
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(columns.fields)), columns.arrays)?)
@@ -97,7 +99,7 @@ pub struct StoredPredictions {
     pub arms: Vec<(String, Vec<Prediction>)>,
 }
 
-/// Read a table that [`predictions_table`] made. Text columns that are not its own become columns
+/// Read a table that [`predictions_table`] made. Columns that are not its own become columns
 /// of the questions; scores are left behind.
 ///
 /// # Errors
@@ -140,9 +142,11 @@ fn questions_of(table: &RecordBatch, rows: &[usize]) -> Result<Questions> {
     let mut columns = BTreeMap::new();
     for field in table.schema().fields() {
         let name = field.name();
-        let is_own = FIXED.contains(&name.as_str()) || name.ends_with(":error");
-        if !is_own && field.data_type() == &DataType::Utf8 {
-            columns.insert(name.clone(), column(name)?);
+        let is_score = table.column_by_name(&format!("{name}:error")).is_some();
+        let is_own = FIXED.contains(&name.as_str()) || name.ends_with(":error") || is_score;
+        if let (false, Some(array)) = (is_own, table.column_by_name(name)) {
+            let rows = UInt64Array::from_iter_values(rows.iter().map(|&row| row as u64));
+            columns.insert(name.clone(), arrow_select::take::take(array, &rows, None)?);
         }
     }
     Ok(Questions { parts: column(PART)?, prompts: column(PROMPT)?, references: column(REFERENCE)?, columns })

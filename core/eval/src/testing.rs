@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::{Array, RecordBatch, StringArray};
 use luthier_protocol::response::Signature;
 
-use crate::metric::{Aggregation, Metric, MetricDescriptor, RowScore};
+use crate::metric::{Aggregation, Metric, MetricDescriptor, MetricInput, RowScore};
 use crate::prediction::{Prediction, Questions};
 use crate::report::ScoredArm;
 use crate::{Result, score};
@@ -15,10 +15,11 @@ pub(crate) fn descriptor(id: &str, inputs: &[&str], aggregation: Aggregation) ->
         id: id.into(),
         version: "1.0.0".into(),
         summary: String::new(),
-        inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
+        inputs: inputs.iter().map(|&input| MetricInput::text(input)).collect(),
         higher_is_better: true,
         aggregation,
         bounds: (Some(0.0), Some(1.0)),
+        group_by: None,
         digest: "sha256:abc".into(),
     }
 }
@@ -43,16 +44,16 @@ pub(crate) fn equal() -> ByRow {
 }
 
 impl Metric for ByRow {
-    fn descriptor(&self) -> &MetricDescriptor {
-        &self.descriptor
+    fn descriptors(&self) -> &[MetricDescriptor] {
+        std::slice::from_ref(&self.descriptor)
     }
 
-    fn score(&mut self, rows: &RecordBatch) -> Result<Vec<RowScore>> {
+    fn score(&mut self, rows: &RecordBatch) -> Result<Vec<Vec<RowScore>>> {
         self.n_calls += 1;
         let columns: Vec<&StringArray> =
             rows.columns().iter().map(|column| column.as_any().downcast_ref().unwrap()).collect();
         let row = |index| columns.iter().map(|column| column.value(index)).collect::<Vec<_>>();
-        Ok((0..rows.num_rows() - self.n_missing).map(|index| (self.judge)(&row(index))).collect())
+        Ok(vec![(0..rows.num_rows() - self.n_missing).map(|index| (self.judge)(&row(index))).collect()])
     }
 }
 
@@ -63,8 +64,12 @@ pub(crate) fn questions(n: usize) -> Questions {
         parts: column(|i| if i % 3 == 0 { "unseen".into() } else { "seen".into() }),
         prompts: column(|i| format!("question {i}")),
         references: column(|i| (i % 7).to_string()),
-        columns: BTreeMap::from([("database".to_owned(), column(|i| format!("db{}", i % 2)))]),
+        columns: BTreeMap::from([("database".to_owned(), texts(column(|i| format!("db{}", i % 2))))]),
     }
+}
+
+pub(crate) fn texts(values: Vec<String>) -> arrow_array::ArrayRef {
+    std::sync::Arc::new(StringArray::from(values))
 }
 
 pub(crate) fn answer(text: impl Into<String>) -> Prediction {
@@ -75,7 +80,7 @@ pub(crate) fn answer(text: impl Into<String>) -> Prediction {
 /// An arm that answers row `i` with `text(i)`, scored by `metric`.
 pub(crate) fn arm(label: &str, questions: &Questions, metric: &mut ByRow, text: fn(usize) -> String) -> ScoredArm {
     let predictions: Vec<Prediction> = (0..questions.len()).map(|i| answer(text(i))).collect();
-    let scores = vec![score(metric, questions, &predictions, 16).unwrap()];
+    let scores = score(metric, questions, &predictions, 16).unwrap();
     let signature = Signature { weights: label.into(), data: "sha256:data".into(), ..Signature::default() };
     ScoredArm { label: label.into(), signature, predictions, scores }
 }

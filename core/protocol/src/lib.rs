@@ -20,6 +20,7 @@ pub mod failure;
 pub mod frame;
 pub mod message;
 pub mod paths;
+pub mod plugin;
 pub mod private_dir;
 pub mod request;
 pub mod response;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plugin::PluginRequest;
 use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec};
 
 /// A request, in the project directory that its envelope names.
@@ -20,6 +21,8 @@ pub enum Request {
     Runs,
     /// Plugins and what each may do.
     Plugins,
+    /// Make, test, install or remove a plugin.
+    Plugin(PluginRequest),
     /// All scores of this project, best first.
     Leaderboard,
     /// Load a model and keep it: built-in name or directory.

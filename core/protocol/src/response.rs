@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plugin::PluginReport;
+
 /// The result of a request; its variants mirror [`crate::Request`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "snake_case")]
@@ -16,6 +18,7 @@ pub enum Response {
     Datasets { datasets: Vec<DatasetInfo> },
     Runs { runs: Vec<RunInfo> },
     Plugins { plugins: Vec<PluginInfo> },
+    Plugin(PluginReport),
     Leaderboard { rows: Vec<ScoreRow> },
     Loaded(ModelInfo),
     Dataset(DatasetInfo),

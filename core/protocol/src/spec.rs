@@ -290,9 +290,9 @@ pub struct EvaluateSpec {
     /// The split scored.
     #[serde(default = "test_split")]
     pub split: String,
-    /// Metric plugin ids; the template's own by default, else `exact-match`.
+    /// Metric plugins; the template's own by default, else `exact-match`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<String>,
+    pub metrics: Vec<MetricSpec>,
     /// Column whose values divide the report into parts; `part` if the dataset has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -358,5 +358,54 @@ impl ArmSpec {
                 ArmTable { name: Some(table.name.clone().unwrap_or(label)), ..table.clone() }
             }
         }
+    }
+}
+
+/// One metric: a plugin's name, or a table with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MetricSpec {
+    /// A plugin with its defaults.
+    Name(String),
+    /// With settings.
+    Full(MetricTable),
+}
+
+/// A metric with settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricTable {
+    /// The plugin.
+    pub metric: String,
+    /// Its configuration.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Columns of the dataset under the names that the metric reads: `{ reference = "gold" }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+    /// Label in the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl MetricSpec {
+    /// The metric with all settings.
+    pub fn table(&self) -> MetricTable {
+        match self {
+            MetricSpec::Name(metric) => MetricTable { metric: metric.clone(), ..MetricTable::default() },
+            MetricSpec::Full(table) => table.clone(),
+        }
+    }
+}
+
+impl From<&str> for MetricSpec {
+    fn from(metric: &str) -> Self {
+        MetricSpec::Name(metric.to_owned())
+    }
+}
+
+impl From<String> for MetricSpec {
+    fn from(metric: String) -> Self {
+        MetricSpec::Name(metric)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use luthier_protocol::response::Evaluation;
-use luthier_protocol::spec::{ArmSpec, EvaluateSpec, GenerationSpec};
+use luthier_protocol::spec::{ArmSpec, EvaluateSpec, GenerationSpec, MetricSpec};
 use luthier_protocol::{Request, Response};
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,7 @@ fn spec(arms: Vec<ArmSpec>, data: &Dataset, metrics: Vec<String>) -> EvaluateSpe
         models: arms,
         data: data.name().into(),
         split: data.split_name().unwrap_or("test").into(),
-        metrics,
+        metrics: metrics.into_iter().map(MetricSpec::from).collect(),
         by: None,
         limit: None,
         generation: GenerationSpec::default(),

@@ -110,7 +110,7 @@ fn answer(request: Request, event: &mut dyn FnMut(Event)) -> Result<Response, Fa
         Request::Evaluate(spec) => {
             assert_eq!(
                 (spec.split.as_str(), spec.metrics.as_slice()),
-                ("test", ["execution-accuracy".to_owned()].as_slice())
+                ("test", ["execution-accuracy".into()].as_slice())
             );
             Response::Evaluated(evaluation(&spec.models[0].table().model, 0.5, false))
         }

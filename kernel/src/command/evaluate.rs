@@ -37,7 +37,7 @@ const KEYS: [Key; 17] = {
         Key::new("models", Kind::Arms, "", "Several, compared on the same rows; the first is the baseline."),
         Key::required("data", Kind::Text, "A dataset, or a file."),
         Key::new("split", Kind::Text, "test", "The split to score."),
-        Key::new("metrics", Kind::List, "", "Metric plugins; the template's own if absent, else exact-match."),
+        Key::new("metrics", Kind::Metrics, "", "Metric plugins; the template's own if absent, else exact-match."),
         Key::new("metric", Kind::Text, "", "A single metric plugin."),
         Key::new("by", Kind::Text, "", "Column that divides the report; `part` if the dataset has one."),
         Key::new("limit", Kind::Count, "", "Score at most this many rows of each part."),

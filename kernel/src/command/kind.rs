@@ -29,6 +29,8 @@ pub enum Kind {
     Arm,
     /// A list of those.
     Arms,
+    /// A list of metrics' names, or of tables `{ metric, config, columns, name }`.
+    Metrics,
     /// On a command line the value may be left out, and is then this.
     OptionalText(&'static str),
 }
@@ -52,6 +54,9 @@ impl Kind {
             Kind::NumberTable => "a table of numbers".into(),
             Kind::Arm => "a model's name, or a table { model = …, num_fewshot = …, name = … }".into(),
             Kind::Arms => "a list of models' names or tables { model = …, num_fewshot = …, name = … }".into(),
+            Kind::Metrics => {
+                "a list of metrics' names or tables { metric = …, config = …, columns = …, name = … }".into()
+            }
         }
     }
 
@@ -91,6 +96,7 @@ impl Kind {
             Kind::NumberTable => value.as_object().is_some_and(|table| table.values().all(Value::is_number)),
             Kind::Arm => is_arm(value),
             Kind::Arms => all_of(value, is_arm),
+            Kind::Metrics => all_of(value, is_metric),
         }
     }
 
@@ -101,7 +107,7 @@ impl Kind {
             Kind::Number if text.parse::<f64>().is_ok() => json!(text.parse::<f64>().ok()?),
             Kind::List if !text.starts_with('[') => json!([text]),
             Kind::Arm if !text.starts_with('{') => json!(text),
-            Kind::Arms if !text.starts_with('[') => text.split(',').map(str::trim).collect(),
+            Kind::Arms | Kind::Metrics if !text.starts_with('[') => text.split(',').map(str::trim).collect(),
             _ => crate::cell::body::to_json(toml::de::DeValue::parse(text).ok()?.get_ref()),
         };
         self.accepts(&value).then_some(value)
@@ -110,6 +116,17 @@ impl Kind {
 
 fn all_of(value: &Value, fits: impl Fn(&Value) -> bool) -> bool {
     value.as_array().is_some_and(|items| items.iter().all(fits))
+}
+
+fn is_metric(value: &Value) -> bool {
+    let Some(table) = value.as_object() else { return value.is_string() };
+    table.contains_key("metric")
+        && table.iter().all(|(key, value)| match key.as_str() {
+            "metric" | "name" => value.is_string(),
+            "config" => value.is_object(),
+            "columns" => Kind::TextTable.accepts(value),
+            _ => false,
+        })
 }
 
 fn is_arm(value: &Value) -> bool {

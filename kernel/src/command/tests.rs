@@ -38,6 +38,7 @@ fn sample(kind: Kind) -> Value {
         Kind::NumberTable => json!({"train": 1.0}),
         Kind::Arm => json!({"model": "pico", "num_fewshot": 4}),
         Kind::Arms => json!(["pico", {"model": "pico", "name": "again"}]),
+        Kind::Metrics => json!(["f1", {"metric": "f1", "config": {"a": 1}, "columns": {"reference": "gold"}}]),
     }
 }
 
@@ -138,10 +139,7 @@ fn requests_say_what_the_cell_says() {
     else {
         panic!()
     };
-    assert_eq!(
-        (evaluation.name.as_deref(), evaluation.metrics.as_slice()),
-        (Some("e"), &["exact-match".to_owned()][..])
-    );
+    assert_eq!((evaluation.name.as_deref(), evaluation.metrics.as_slice()), (Some("e"), &["exact-match".into()][..]));
 }
 
 #[test]
@@ -153,4 +151,28 @@ fn values_that_contradict_each_other_are_refused() {
     );
     assert_eq!(problem("%%dataset shop\nseed = 1\n"), "a dataset needs a `path` or a `template`");
     assert_eq!(problem("%ask pico"), "`ask` needs a prompt");
+}
+
+#[test]
+fn plugin_commands_say_what_they_do() {
+    use luthier_protocol::plugin::PluginRequest;
+    let plugin = |code: &str| match lower(code) {
+        Request::Plugin(request) => request,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        plugin("%plugin new my-metric --lang c"),
+        PluginRequest::New { name: "my-metric".into(), kind: "metric".into(), lang: "c".into() }
+    );
+    assert_eq!(plugin("%plugin install a.wasm"), PluginRequest::Install { source: "a.wasm".into() });
+    let PluginRequest::Test { data, adversarial, .. } = plugin("%plugin test m --data rows.jsonl --adversarial") else {
+        panic!()
+    };
+    assert_eq!((data.as_deref(), adversarial), (Some("rows.jsonl"), true));
+    assert_eq!(
+        plugin("%%plugin same-length\nfn score() {}\n// not = TOML\n"),
+        PluginRequest::Cell { name: Some("same-length".into()), source: "fn score() {}\n// not = TOML\n".into() }
+    );
+    assert_eq!(problem("%plugin build"), "`plugin build` needs a name, a folder, a file or an address");
+    assert_eq!(problem("%plugin instal x"), "`plugin` knows new, build, test, inspect, install, remove, found `instal`");
 }

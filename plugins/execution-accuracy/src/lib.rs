@@ -74,7 +74,7 @@ impl Metric for ExecutionAccuracy {
     }
 }
 
-export_metric!(ExecutionAccuracy);
+export_metric!(ExecutionAccuracy, sql);
 
 impl ExecutionAccuracy {
     fn score_row(&mut self, prediction: &str, reference: &str, database: &str) -> RowScore {

@@ -47,6 +47,11 @@ pub fn audit(bytes: &[u8], limits: &Limits) -> Result<Audit, Error> {
     Ok(Audit { kind, world: world_of(kind, &imports), imports, digest: digest(bytes), size_bytes: bytes.len() })
 }
 
+/// What a component imports, by name; nothing else of it is judged.
+pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>, Error> {
+    Ok(read_names(bytes)?.imports)
+}
+
 /// `sha256:…`
 pub fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
@@ -97,20 +102,14 @@ fn check_imports(imports: &[String]) -> Result<(), Error> {
             "luthier gives plugins no WASI; build for wasm32-unknown-unknown instead of wasm32-wasip1 or wasip2 \
              (Python: componentize-py --stub-wasi)"
         } else {
-            "luthier gives plugins luthier:plugin/log and luthier:plugin/sql, and nothing else"
+            "luthier gives plugins luthier:plugin/log, sql and exec, and nothing else"
         };
         return Err(Error::ForbiddenImport { imports: strangers, reason: reason.to_owned() });
     }
     for import in imports {
         check_version(import)?;
         let interface = interface(import);
-        if interface == "exec" {
-            return Err(Error::ForbiddenImport {
-                imports: vec![import.clone()],
-                reason: "this version of luthier runs no generated programs".to_owned(),
-            });
-        }
-        if !matches!(interface, "data" | "log" | "sql" | "metric" | "template") {
+        if !matches!(interface, "data" | "log" | "sql" | "exec" | "metric" | "template") {
             return Err(Error::ForbiddenImport {
                 imports: vec![import.clone()],
                 reason: "luthier:plugin@0.1 has no such interface".to_owned(),
@@ -155,12 +154,16 @@ fn kind_of(exports: &[String], limits: &Limits) -> Result<Kind, Error> {
 }
 
 fn world_of(kind: Kind, imports: &[String]) -> &'static str {
-    let sql = imports.iter().any(|name| interface(name) == "sql");
-    match (kind, sql) {
-        (Kind::Metric, false) => "metric-plugin",
-        (Kind::Metric, true) => "metric-plugin-sql",
-        (Kind::Template, false) => "template-plugin",
-        (Kind::Template, true) => "template-plugin-sql",
-        (Kind::RowMetric, _) => "row-metric",
+    let has = |wanted: &str| imports.iter().any(|name| interface(name) == wanted);
+    match (kind, has("sql"), has("exec")) {
+        (Kind::Metric, false, false) => "metric-plugin",
+        (Kind::Metric, true, false) => "metric-plugin-sql",
+        (Kind::Metric, false, true) => "metric-plugin-exec",
+        (Kind::Metric, true, true) => "metric-plugin-any",
+        (Kind::Template, false, false) => "template-plugin",
+        (Kind::Template, true, false) => "template-plugin-sql",
+        (Kind::Template, false, true) => "template-plugin-exec",
+        (Kind::Template, true, true) => "template-plugin-any",
+        (Kind::RowMetric, _, _) => "row-metric",
     }
 }

@@ -9,11 +9,43 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::limits::{COMPONENT_HANDLES, Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
 use crate::runtime::{EPOCH, Runtime};
-use crate::state::State;
+use crate::state::{State, Ticks};
 use crate::{Error, text};
 
 /// Log lines that an error quotes.
 const QUOTED_LOG_LINES: usize = 5;
+
+/// What calls took. Fuel and rows are the same on every machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Calls that ended well.
+    pub calls: u64,
+    /// Their fuel.
+    pub fuel: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Most linear memory at once.
+    pub peak_memory_bytes: u64,
+    /// Steps of SQLite's virtual machine in queries of the plugin's.
+    pub sql_steps: u64,
+    /// Generated programs that were run.
+    pub programs: u64,
+}
+
+impl Receipt {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Receipt) -> Receipt {
+        Receipt {
+            calls: self.calls + other.calls,
+            fuel: self.fuel + other.fuel,
+            rows: self.rows + other.rows,
+            peak_memory_bytes: self.peak_memory_bytes.max(other.peak_memory_bytes),
+            sql_steps: self.sql_steps + other.sql_steps,
+            programs: self.programs + other.programs,
+        }
+    }
+}
 
 /// A store with its instance. It ends with the first trap: what a guest left half done is never
 /// looked at again.
@@ -23,23 +55,31 @@ pub(crate) struct Guest {
     cancel: Option<Arc<AtomicBool>>,
     store: Option<Store<State>>,
     log: Vec<String>,
-    fuel_used: u64,
+    receipt: Receipt,
 }
 
 impl Guest {
     pub(crate) fn new(
-        runtime: &Runtime,
+        runtime: &Arc<Runtime>,
         plugin: &str,
         limits: Limits,
         databases: BTreeMap<String, PathBuf>,
         cancel: Option<Arc<AtomicBool>>,
     ) -> Self {
-        let mut store = Store::new(&runtime.engine, State::new(limits, databases));
+        let state = State::new(limits, databases, Arc::clone(runtime), cancel.clone());
+        let mut store = Store::new(&runtime.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(limits.transfer_bytes);
         store.set_max_component_handles(COMPONENT_HANDLES);
         watch(&mut store, limits.backstop_s, cancel.clone());
-        Self { plugin: plugin.to_owned(), limits, cancel, store: Some(store), log: Vec::new(), fuel_used: 0 }
+        Self {
+            plugin: plugin.to_owned(),
+            limits,
+            cancel,
+            store: Some(store),
+            log: Vec::new(),
+            receipt: Receipt::default(),
+        }
     }
 
     pub(crate) fn plugin(&self) -> &str {
@@ -55,9 +95,9 @@ impl Guest {
         std::mem::take(&mut self.log)
     }
 
-    /// Fuel of all calls so far that ended well.
-    pub(crate) fn fuel_used(&self) -> u64 {
-        self.fuel_used
+    /// What all calls so far that ended well took.
+    pub(crate) fn receipt(&self) -> Receipt {
+        self.receipt
     }
 
     /// Runs `body` with the fuel of a call with `rows` ordinary rows, on a thread with a known stack.
@@ -67,14 +107,30 @@ impl Guest {
         rows: usize,
         body: impl FnOnce(&mut Store<State>) -> wasmtime::Result<R> + Send,
     ) -> Result<R, Error> {
+        self.call_with(call, rows, 1, body)
+    }
+
+    /// The same, each row having the fuel of `fuel_rows` ordinary ones.
+    pub(crate) fn call_with<R: Send>(
+        &mut self,
+        call: &'static str,
+        rows: usize,
+        fuel_rows: usize,
+        body: impl FnOnce(&mut Store<State>) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, Error> {
         let mut store = self.store.take().ok_or_else(|| Error::Ended { plugin: self.plugin.clone(), call })?;
-        let fuel = self.limits.fuel_per_call.saturating_add(self.limits.fuel_per_row.saturating_mul(rows as u64));
+        let fuel = {
+            let rows = (rows as u64).saturating_mul(fuel_rows as u64);
+            self.limits.fuel_per_call.saturating_add(self.limits.fuel_per_row.saturating_mul(rows))
+        };
         let setup = |error: wasmtime::Error| Error::Runtime { detail: error.to_string() };
         store.set_fuel(fuel).map_err(setup)?;
         store.set_epoch_deadline(1);
         let state = store.data_mut();
         state.ticks = 0;
         state.sql_steps_left = self.limits.sql.vm_steps_per_call;
+        state.exec_fuel_left = self.limits.exec.fuel_per_call;
+        state.programs = 0;
         state.memory.refused_bytes = None;
 
         let outcome = on_large_stack(|| body(&mut store));
@@ -84,7 +140,15 @@ impl Guest {
         self.log.drain(..excess);
         match outcome {
             Ok(Ok(result)) => {
-                self.fuel_used += fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));
+                let state = store.data();
+                self.receipt = self.receipt.plus(Receipt {
+                    calls: 1,
+                    fuel: fuel.saturating_sub(store.get_fuel().unwrap_or(fuel)),
+                    rows: rows as u64,
+                    peak_memory_bytes: state.memory.total_bytes() as u64,
+                    sql_steps: self.limits.sql.vm_steps_per_call.saturating_sub(state.sql_steps_left),
+                    programs: state.programs,
+                });
                 self.store = Some(store);
                 Ok(result)
             }
@@ -126,13 +190,14 @@ impl Guest {
 }
 
 /// Looks at the cancel flag and at the backstop once per epoch.
-fn watch(store: &mut Store<State>, backstop_s: u32, cancel: Option<Arc<AtomicBool>>) {
+pub(crate) fn watch<T: Ticks + 'static>(store: &mut Store<T>, backstop_s: u32, cancel: Option<Arc<AtomicBool>>) {
     let backstop_ticks = u128::from(backstop_s) * 1_000 / EPOCH.as_millis();
     store.epoch_deadline_callback(move |mut context| {
-        let state = context.data_mut();
-        state.ticks += 1;
+        let ticks = context.data_mut().ticks();
+        *ticks += 1;
+        let ticks = *ticks;
         let cancelled = cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed));
-        if cancelled || u128::from(state.ticks) > backstop_ticks {
+        if cancelled || u128::from(ticks) > backstop_ticks {
             return Ok(UpdateDeadline::Interrupt);
         }
         Ok(UpdateDeadline::Continue(1))

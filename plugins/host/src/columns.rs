@@ -1,7 +1,9 @@
 //! Between Arrow's record batches and the columns of the interface.
 
+mod documents;
 mod from_guest;
 mod from_sql;
+mod ipc;
 mod json;
 mod to_guest;
 

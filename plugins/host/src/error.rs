@@ -180,12 +180,12 @@ pub enum Error {
         feature: String,
     },
     /// A column of the host's rows cannot be sent.
-    #[error("column `{column}` has the type {found}; plugins take {expected}")]
+    #[error("column `{column}` has the type {found}; the plugin takes {expected}")]
     ColumnType {
         /// Column name.
         column: String,
-        /// What they take.
-        expected: &'static str,
+        /// What it takes.
+        expected: String,
         /// Its Arrow type.
         found: String,
     },
@@ -206,6 +206,28 @@ pub enum Error {
         name: String,
         /// What SQLite says.
         detail: String,
+    },
+    /// What a plugin's file brings besides code is damaged or too much.
+    #[error("package: {detail}")]
+    Package {
+        /// What is wrong.
+        detail: String,
+    },
+    /// A signature is there and wrong, or a key cannot be used.
+    #[error("signature: {detail}")]
+    Signature {
+        /// What is wrong.
+        detail: String,
+    },
+    /// A golden case does not hold.
+    #[error("plugin `{plugin}`: golden case {case:?} does not hold: {finding}")]
+    Golden {
+        /// Plugin id.
+        plugin: String,
+        /// The case's name.
+        case: String,
+        /// What differs.
+        finding: String,
     },
     /// A granted database could not be opened.
     #[error("database {}: {detail}", path.display())]

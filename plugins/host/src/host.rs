@@ -7,8 +7,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::Error;
 use crate::audit::{Audit, Kind, audit};
-use crate::bindings::{self, log, sql};
-use crate::cache::Cache;
+use crate::bindings::{self, exec, log, sql};
 use crate::call::on_large_stack;
 use crate::limits::Limits;
 use crate::plugin::{Plugin, World};
@@ -23,13 +22,14 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// Limits of every guest.
     pub limits: Limits,
+    /// The interpreter of generated programs, a component without imports; it need not exist.
+    pub python: Option<PathBuf>,
 }
 
 /// The plugin host. Clones share one runtime.
 #[derive(Clone)]
 pub struct Host {
     runtime: Arc<Runtime>,
-    cache: Option<Arc<Cache>>,
     linker: Linker<State>,
     limits: Limits,
 }
@@ -37,19 +37,33 @@ pub struct Host {
 impl Host {
     /// Sets up the runtime; compiles nothing.
     pub fn new(config: HostConfig) -> Result<Self, Error> {
-        let runtime = Runtime::new()?;
+        let runtime = Runtime::new(config.cache_dir, config.python)?;
         let mut linker = Linker::new(&runtime.engine);
         let link = |error: wasmtime::Error| Error::Runtime { detail: error.to_string() };
         bindings::data::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
         log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
         sql::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
-        let cache = config.cache_dir.map(|directory| Arc::new(Cache::new(directory, runtime.code_key())));
-        Ok(Self { runtime: Arc::new(runtime), cache, linker, limits: config.limits })
+        exec::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
+        Ok(Self { runtime: Arc::new(runtime), linker, limits: config.limits })
     }
 
     /// What a component is and asks for; nothing is compiled or run.
     pub fn audit(&self, bytes: &[u8]) -> Result<Audit, Error> {
         audit(bytes, &self.limits)
+    }
+
+    /// What a component's file brings besides code; a signature that is there is verified.
+    pub fn package(&self, bytes: &[u8]) -> Result<crate::Package, Error> {
+        crate::package::read(bytes, &self.limits)
+    }
+
+    /// Audits and compiles into the cache, and runs nothing: for a process of its own that may be killed.
+    pub fn precompile(&self, bytes: &[u8]) -> Result<(), Error> {
+        let audit = self.audit(bytes)?;
+        on_large_stack(|| self.compile(bytes, &audit.digest))
+            .map_err(|detail| Error::Runtime { detail })?
+            .map_err(|error| Error::Malformed { detail: format!("{error:#}") })?;
+        Ok(())
     }
 
     /// Audits, compiles, and asks the plugin to describe itself.
@@ -63,7 +77,7 @@ impl Host {
     }
 
     fn compile(&self, bytes: &[u8], digest: &str) -> wasmtime::Result<Component> {
-        match &self.cache {
+        match &self.runtime.cache {
             Some(cache) => cache.component(&self.runtime.engine, bytes, digest),
             None => Component::new(&self.runtime.engine, bytes),
         }
@@ -74,8 +88,8 @@ impl Host {
         let misfit = |error: wasmtime::Error| Error::WrongTypes { world: audit.world, detail: format!("{error:#}") };
         let instance: InstancePre<State> = self.linker.instantiate_pre(component).map_err(misfit)?;
         Ok(match audit.kind {
-            Kind::Metric => World::Metric(bindings::metric::MetricPluginSqlPre::new(instance).map_err(misfit)?),
-            Kind::Template => World::Template(bindings::template::TemplatePluginSqlPre::new(instance).map_err(misfit)?),
+            Kind::Metric => World::Metric(bindings::metric::MetricPluginAnyPre::new(instance).map_err(misfit)?),
+            Kind::Template => World::Template(bindings::template::TemplatePluginAnyPre::new(instance).map_err(misfit)?),
             Kind::RowMetric => World::RowMetric(bindings::row_metric::RowMetricPre::new(instance).map_err(misfit)?),
         })
     }

@@ -24,10 +24,14 @@ mod builtins;
 mod cache;
 mod call;
 mod columns;
+pub mod conformance;
 mod error;
+mod exec;
+pub mod golden;
 mod host;
 pub mod limits;
 mod metric;
+pub mod package;
 mod plugin;
 mod row_metric;
 mod runtime;
@@ -38,13 +42,15 @@ mod text;
 
 pub use audit::{Audit, Kind};
 pub use builtins::{builtin, builtins};
+pub use call::Receipt;
 pub use error::{Error, Issue};
 pub use host::{Host, HostConfig};
 pub use limits::Limits;
 pub use metric::MetricPlugin;
+pub use package::Package;
 pub use plugin::{Context, Plugin};
 pub use sql::build_database;
-pub use template::TemplatePlugin;
+pub use template::{ParsedRows, TemplatePlugin};
 
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,21 @@ pub struct Limits {
     pub list_items: usize,
     /// Limits of SQL queries.
     pub sql: SqlLimits,
+    /// Limits of generated programs.
+    pub exec: ExecLimits,
+}
+
+/// Limits of generated programs, whatever their budgets say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecLimits {
+    /// Fuel of one program, about 10 seconds.
+    pub fuel_per_program: u64,
+    /// Fuel of all programs of one guest call.
+    pub fuel_per_call: u64,
+    /// Memory of one interpreter.
+    pub memory_bytes: usize,
+    /// What is kept of a program's output.
+    pub output_bytes: usize,
 }
 
 /// Limits of SQL queries and of database scripts.
@@ -78,6 +93,18 @@ impl Default for Limits {
             json_depth: 64,
             list_items: 256,
             sql: SqlLimits::default(),
+            exec: ExecLimits::default(),
+        }
+    }
+}
+
+impl Default for ExecLimits {
+    fn default() -> Self {
+        Self {
+            fuel_per_program: 70_000_000_000,
+            fuel_per_call: 4_000_000_000_000,
+            memory_bytes: 512 << 20,
+            output_bytes: 1 << 20,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::bindings::{data, metric, row_metric, template};
 use crate::call::Guest;
 use crate::columns::Expected;
 use crate::limits::{Limits, NO_ROWS};
+use crate::metric::MetricShape;
 use crate::runtime::Runtime;
 use crate::state::State;
 use crate::{Error, Issue, MetricPlugin, TemplatePlugin, text};
@@ -72,16 +73,16 @@ pub(crate) struct Inner {
 
 /// A component whose imports and exports fit.
 pub(crate) enum World {
-    Metric(metric::MetricPluginSqlPre<State>),
+    Metric(metric::MetricPluginAnyPre<State>),
     RowMetric(row_metric::RowMetricPre<State>),
-    Template(template::TemplatePluginSqlPre<State>),
+    Template(template::TemplatePluginAnyPre<State>),
 }
 
 /// What a plugin says of itself, checked.
 #[derive(Debug, Clone)]
 pub(crate) enum Description {
-    Metric { descriptor: MetricDescriptor, config_schema: Value, output: String },
-    Template { descriptor: TemplateDescriptor, row_schema: Vec<Expected> },
+    Metric(Box<MetricShape>),
+    Template { descriptor: Box<TemplateDescriptor>, row_schema: Vec<Expected> },
 }
 
 impl Plugin {
@@ -127,7 +128,7 @@ impl Plugin {
     /// Its id, as `execution-accuracy`.
     pub fn id(&self) -> &str {
         match &self.inner.description {
-            Description::Metric { descriptor, .. } => &descriptor.id,
+            Description::Metric(shape) => &shape.id,
             Description::Template { descriptor, .. } => &descriptor.id,
         }
     }
@@ -135,7 +136,7 @@ impl Plugin {
     /// Its version.
     pub fn version(&self) -> &str {
         match &self.inner.description {
-            Description::Metric { descriptor, .. } => &descriptor.version,
+            Description::Metric(shape) => &shape.version,
             Description::Template { descriptor, .. } => &descriptor.version,
         }
     }
@@ -143,7 +144,7 @@ impl Plugin {
     /// One line about it.
     pub fn summary(&self) -> &str {
         match &self.inner.description {
-            Description::Metric { descriptor, .. } => &descriptor.summary,
+            Description::Metric(shape) => &shape.summary,
             Description::Template { descriptor, .. } => &descriptor.summary,
         }
     }
@@ -151,7 +152,7 @@ impl Plugin {
     /// JSON Schema of its configuration.
     pub fn config_schema(&self) -> &Value {
         match &self.inner.description {
-            Description::Metric { config_schema, .. } => config_schema,
+            Description::Metric(shape) => &shape.config_schema,
             Description::Template { descriptor, .. } => &descriptor.config_schema,
         }
     }
@@ -160,14 +161,14 @@ impl Plugin {
     pub fn template_descriptor(&self) -> Option<&TemplateDescriptor> {
         match &self.inner.description {
             Description::Template { descriptor, .. } => Some(descriptor),
-            Description::Metric { .. } => None,
+            Description::Metric(_) => None,
         }
     }
 
-    /// What it says of itself, if it is a metric.
-    pub fn metric_descriptor(&self) -> Option<&MetricDescriptor> {
+    /// What it says of its outputs, if it is a metric.
+    pub fn metric_descriptors(&self) -> Option<&[MetricDescriptor]> {
         match &self.inner.description {
-            Description::Metric { descriptor, .. } => Some(descriptor),
+            Description::Metric(shape) => Some(&shape.descriptors),
             Description::Template { .. } => None,
         }
     }
@@ -200,7 +201,7 @@ impl Plugin {
 
     pub(crate) fn wrong_kind(&self, expected: &'static str) -> Error {
         let found = match self.inner.description {
-            Description::Metric { .. } => "metric",
+            Description::Metric(_) => "metric",
             Description::Template { .. } => "template",
         };
         Error::WrongKind { plugin: self.id().to_owned(), expected, found }

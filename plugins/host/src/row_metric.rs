@@ -2,16 +2,17 @@
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use luthier_eval::{Aggregation, MetricDescriptor, RowScore};
+use luthier_eval::Aggregation;
 use serde_json::Value;
 
 use crate::Error;
 use crate::bindings::data;
+use crate::bindings::data::LogicalType;
 use crate::bindings::row_metric::{RowMetric, RowMetricPre};
 use crate::call::Guest;
-use crate::columns::{Check, parse_json};
+use crate::columns::{Check, Expected, parse_json};
 use crate::limits::NO_ROWS;
-use crate::metric::{bounds, error_code};
+use crate::metric::{FoundOutput, MetricShape, bounds, error_code, fill};
 use crate::plugin::{Description, identity, refused};
 use crate::state::State;
 
@@ -35,7 +36,7 @@ impl RowSession {
         }
     }
 
-    pub(crate) fn score(&self, guest: &mut Guest, rows: &RecordBatch) -> Result<Vec<RowScore>, Error> {
+    pub(crate) fn score(&self, guest: &mut Guest, rows: &RecordBatch) -> Result<Vec<Result<Vec<f64>, String>>, Error> {
         let texts = |position: usize| -> Vec<String> {
             let column = rows.columns().get(position).and_then(|column| column.as_string_opt::<i32>());
             column
@@ -47,7 +48,7 @@ impl RowSession {
         if predictions.len() != rows.num_rows() || references.len() != rows.num_rows() {
             return Err(Error::ColumnType {
                 column: "prediction, reference".to_owned(),
-                expected: "text",
+                expected: "text".to_owned(),
                 found: rows.schema().to_string(),
             });
         }
@@ -63,16 +64,16 @@ impl RowSession {
         outcomes
             .into_iter()
             .map(|outcome| match outcome {
-                Ok(score) => Ok(RowScore::Score(score)),
+                Ok(score) => Ok(Ok(vec![score])),
                 Err(error @ data::Error::InvalidConfig(_)) => Err(refused(guest, "score-row", error)),
                 Err(
                     data::Error::SchemaMismatch(message)
                     | data::Error::Unsupported(message)
                     | data::Error::Internal(message),
-                ) => Ok(RowScore::Error(error_code(&message))),
-                Err(data::Error::InvalidRows(rows)) => Ok(RowScore::Error(
-                    rows.first().map_or_else(|| "invalid-row".to_owned(), |row| error_code(&row.code)),
-                )),
+                ) => Ok(Err(error_code(&message))),
+                Err(data::Error::InvalidRows(rows)) => {
+                    Ok(Err(rows.first().map_or_else(|| "invalid-row".to_owned(), |row| error_code(&row.code))))
+                }
             })
             .collect()
     }
@@ -100,16 +101,19 @@ pub(crate) fn check_descriptor(guest: &Guest, found: &str, digest: &str) -> Resu
     };
     let bound = |name: &str| found.get(name).and_then(Value::as_f64);
     let bounds = bounds(&check, bound("lower"), bound("upper"), aggregation)?;
-    let descriptor = MetricDescriptor {
+    let config_schema = found.get("config-schema").cloned().unwrap_or_else(|| Value::Object(Default::default()));
+    let mut shape = MetricShape {
         id,
         version,
         summary,
-        inputs: vec!["prediction".to_owned(), "reference".to_owned()],
-        higher_is_better,
-        aggregation,
-        bounds,
-        digest: digest.to_owned(),
+        config_schema,
+        inputs: ["prediction", "reference"].map(|name| Expected::new(name, LogicalType::Utf8)).to_vec(),
+        columns: Vec::new(),
+        outputs: Vec::new(),
+        descriptors: Vec::new(),
     };
-    let config_schema = found.get("config-schema").cloned().unwrap_or_else(|| Value::Object(Default::default()));
-    Ok(Description::Metric { descriptor, config_schema, output: "score".to_owned() })
+    let (name, columns) = ("score".to_owned(), vec!["score".to_owned()]);
+    let output = FoundOutput { name, higher_is_better, bounds, aggregation, columns };
+    fill(&check, &mut shape, vec![output], None, digest)?;
+    Ok(Description::Metric(Box::new(shape)))
 }

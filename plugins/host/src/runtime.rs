@@ -1,13 +1,16 @@
 //! The one wasmtime engine of a host, and its clock.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, Strategy};
 
 use crate::Error;
+use crate::cache::Cache;
+use crate::exec::Python;
 use crate::limits::WASM_STACK_BYTES;
 
 /// Time between two looks at the cancel flag and the backstop.
@@ -17,10 +20,14 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(50);
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     running: Arc<AtomicBool>,
+    /// The interpreter of generated programs: where it may be, and once it is needed, what came of it.
+    python_path: Option<PathBuf>,
+    python: OnceLock<Result<Python, String>>,
+    pub(crate) cache: Option<Cache>,
 }
 
 impl Runtime {
-    pub(crate) fn new() -> Result<Self, Error> {
+    pub(crate) fn new(cache_dir: Option<PathBuf>, python_path: Option<PathBuf>) -> Result<Self, Error> {
         let engine = Engine::new(&reproducible()).map_err(|error| Error::Runtime { detail: error.to_string() })?;
         let running = Arc::new(AtomicBool::new(true));
         let (ticked, flag) = (engine.clone(), running.clone());
@@ -33,15 +40,22 @@ impl Runtime {
                 }
             })
             .map_err(|error| Error::Runtime { detail: format!("cannot start the epoch thread: {error}") })?;
-        Ok(Self { engine, running })
+        let cache = cache_dir.map(|directory| Cache::new(directory, code_key(&engine)));
+        Ok(Self { engine, running, python_path, python: OnceLock::new(), cache })
     }
 
-    /// Changes with everything that changes compiled code: wasmtime's version, its settings, the processor's features.
-    pub(crate) fn code_key(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.finish()
+    /// The interpreter, compiled at its first use; `None` if none is installed.
+    pub(crate) fn python(&self) -> Option<&Result<Python, String>> {
+        let path = self.python_path.as_deref().filter(|path| path.exists())?;
+        Some(self.python.get_or_init(|| Python::load(&self.engine, path, self.cache.as_ref())))
     }
+}
+
+/// Changes with everything that changes compiled code: wasmtime's version, its settings, the processor's features.
+pub(crate) fn code_key(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Drop for Runtime {

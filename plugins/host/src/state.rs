@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{Resource, ResourceTable};
 
-use crate::bindings::{data, log, sql};
+use crate::bindings::{data, exec, log, sql};
 use crate::limits::{CORE_INSTANCES, Limits};
+use crate::runtime::Runtime;
 use crate::{columns, text};
 
 /// A database that the guest has opened.
@@ -25,10 +28,21 @@ pub(crate) struct State {
     pub(crate) sql_steps_left: u64,
     /// Epochs since this call began.
     pub(crate) ticks: u64,
+    runtime: Arc<Runtime>,
+    cancel: Option<Arc<AtomicBool>>,
+    /// Left for the programs of this call.
+    pub(crate) exec_fuel_left: u64,
+    /// Programs that this call ran.
+    pub(crate) programs: u64,
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, databases: BTreeMap<String, PathBuf>) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        databases: BTreeMap<String, PathBuf>,
+        runtime: Arc<Runtime>,
+        cancel: Option<Arc<AtomicBool>>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.sql.open_databases);
         Self {
@@ -39,7 +53,23 @@ impl State {
             table,
             sql_steps_left: limits.sql.vm_steps_per_call,
             ticks: 0,
+            runtime,
+            cancel,
+            exec_fuel_left: limits.exec.fuel_per_call,
+            programs: 0,
         }
+    }
+}
+
+/// A store's state that counts epochs.
+pub(crate) trait Ticks {
+    /// Epochs since the call began.
+    fn ticks(&mut self) -> &mut u64;
+}
+
+impl Ticks for State {
+    fn ticks(&mut self) -> &mut u64 {
+        &mut self.ticks
     }
 }
 
@@ -54,7 +84,12 @@ pub(crate) struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    fn new(limits: &Limits) -> Self {
+    /// All memories together; they never shrink, so this is also their peak.
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             memory_limit: limits.memory_bytes,
             table_limit: limits.table_elements,
@@ -145,6 +180,42 @@ impl log::Host for State {
 }
 
 impl data::Host for State {}
+
+impl exec::Host for State {
+    fn run(
+        &mut self,
+        language: String,
+        program: String,
+        tests: String,
+        budget: exec::Budget,
+    ) -> wasmtime::Result<Result<exec::Outcome, exec::ExecError>> {
+        let limits = &self.limits.exec;
+        if language != "python" {
+            let language = text::clean(&language, 64);
+            return Ok(Err(exec::ExecError::UnsupportedLanguage(format!("`{language}`; there is python"))));
+        }
+        let Some(python) = self.runtime.python() else {
+            return Ok(Err(exec::ExecError::UnsupportedLanguage(crate::exec::NO_PYTHON.to_owned())));
+        };
+        if self.exec_fuel_left == 0 {
+            let message = format!("the programs of one call may take {} fuel together", limits.fuel_per_call);
+            return Ok(Err(exec::ExecError::Budget(message)));
+        }
+        let budget = crate::exec::Budget {
+            fuel: budget.fuel.min(limits.fuel_per_program).min(self.exec_fuel_left),
+            memory_bytes: (budget.memory_bytes as usize).min(limits.memory_bytes),
+            output_bytes: (budget.output_bytes as usize).min(limits.output_bytes),
+        };
+        let outcome = match python {
+            Ok(python) => python.run(&self.limits, &program, &tests, budget, self.cancel.clone()),
+            Err(detail) => return Ok(Err(exec::ExecError::UnsupportedLanguage(detail.clone()))),
+        };
+        self.exec_fuel_left = self.exec_fuel_left.saturating_sub(outcome.fuel_used);
+        self.programs += 1;
+        Ok(Ok(outcome))
+    }
+}
+
 impl sql::Host for State {}
 
 impl sql::HostDatabase for State {

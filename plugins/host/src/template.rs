@@ -1,6 +1,7 @@
 //! A template plugin as synthesis, prompting and answer extraction see it.
 
 mod descriptor;
+mod synthesis;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,9 +15,9 @@ use serde_json::Value;
 use wasmtime::component::ResourceAny;
 
 use crate::bindings::data::{self, LogicalType};
-use crate::bindings::template::TemplatePluginSql;
+use crate::bindings::template::TemplatePluginAny;
 use crate::bindings::template::exports::luthier::plugin::template as wit;
-use crate::call::Guest;
+use crate::call::{Guest, Receipt};
 use crate::columns::{Check, Expected, texts, to_guest};
 use crate::limits::NO_ROWS;
 use crate::plugin::{Context, Description, Plugin, World, refused};
@@ -24,6 +25,7 @@ use crate::{Error, text};
 
 pub(crate) use descriptor::check_descriptor;
 use descriptor::fingerprint;
+pub use synthesis::ParsedRows;
 
 /// An opened template.
 pub struct TemplatePlugin {
@@ -35,7 +37,7 @@ pub struct TemplatePlugin {
     row_schema: Vec<Expected>,
     fingerprint: String,
     guest: Guest,
-    instance: TemplatePluginSql,
+    instance: TemplatePluginAny,
     pipeline: ResourceAny,
 }
 
@@ -64,7 +66,7 @@ impl TemplatePlugin {
             config: config.clone(),
             context,
             databases: databases.clone(),
-            descriptor: descriptor.clone(),
+            descriptor: (**descriptor).clone(),
             row_schema: row_schema.clone(),
             fingerprint: fingerprint(plugin.audit(), &descriptor.config_schema, config),
             guest,
@@ -81,7 +83,16 @@ impl TemplatePlugin {
 
     /// Fuel of all calls so far: the same for the same calls on any machine.
     pub fn fuel_used(&self) -> u64 {
-        self.guest.fuel_used()
+        self.guest.receipt().fuel
+    }
+
+    /// What all calls so far took.
+    pub fn receipt(&self) -> Receipt {
+        self.guest.receipt()
+    }
+
+    pub(crate) fn row_columns(&self) -> &[Expected] {
+        &self.row_schema
     }
 
     /// Log lines since the last time, oldest first.
@@ -125,11 +136,11 @@ impl TemplatePlugin {
 
     /// Conversations, each ending with the turn to answer.
     pub fn prompts(&mut self, rows: &RecordBatch, shots: &RecordBatch) -> Result<Vec<Vec<Message>>, Error> {
-        let shots = to_guest(&self.known_columns(shots, &[])?)?;
+        let shots = to_guest(&self.known_columns(shots, &[])?, &self.row_schema)?;
         let rows = self.known_columns(rows, &self.descriptor.prompt_columns)?;
         let mut conversations = Vec::with_capacity(rows.num_rows());
         for part in self.parts(&rows) {
-            let (instance, pipeline, batch) = (&self.instance, self.pipeline, to_guest(&part)?);
+            let (instance, pipeline, batch) = (&self.instance, self.pipeline, to_guest(&part, &self.row_schema)?);
             let found = self
                 .guest
                 .call("prompt", part.num_rows() + shots.rows as usize, |store| {
@@ -170,7 +181,7 @@ impl TemplatePlugin {
         Ok(answers)
     }
 
-    fn verdicts(&mut self, rows: &RecordBatch) -> Result<Vec<Verdict>, Error> {
+    pub(crate) fn verdicts(&mut self, rows: &RecordBatch) -> Result<Vec<Verdict>, Error> {
         let expected = [
             Expected::new("keep", LogicalType::Boolean),
             Expected::new("code", LogicalType::Utf8),
@@ -192,13 +203,22 @@ impl TemplatePlugin {
         Ok(verdicts)
     }
 
-    fn keys(&mut self, rows: &RecordBatch) -> Result<Vec<String>, Error> {
+    /// Of each row the key of its exact duplicates, and the text of its near ones (empty for none).
+    pub fn dedup(&mut self, rows: &RecordBatch) -> Result<Vec<(String, String)>, Error> {
         let expected =
             [Expected::new("exact-key", LogicalType::Utf8), Expected::new("near-text", LogicalType::Utf8).optional()];
         let found = self.by_rows("dedup-keys", rows, &expected, |instance, store, pipeline, batch| {
             instance.luthier_plugin_template().pipeline().call_dedup_keys(store, pipeline, batch)
         })?;
-        Ok(found.iter().flat_map(|part| texts(part, "exact-key")).collect())
+        let pairs = found.iter().flat_map(|part| {
+            let near = texts(part, "near-text").into_iter().chain(std::iter::repeat(String::new()));
+            texts(part, "exact-key").into_iter().zip(near).collect::<Vec<_>>()
+        });
+        Ok(pairs.collect())
+    }
+
+    fn keys(&mut self, rows: &RecordBatch) -> Result<Vec<String>, Error> {
+        Ok(self.dedup(rows)?.into_iter().map(|(exact, _)| exact).collect())
     }
 
     /// Calls a stage with rows in and as many rows out, in parts.
@@ -208,7 +228,7 @@ impl TemplatePlugin {
         rows: &RecordBatch,
         expected: &[Expected],
         stage: impl Fn(
-            &TemplatePluginSql,
+            &TemplatePluginAny,
             &mut wasmtime::Store<crate::state::State>,
             ResourceAny,
             &data::Batch,
@@ -219,7 +239,7 @@ impl TemplatePlugin {
         self.parts(&rows)
             .into_iter()
             .map(|part| {
-                let (instance, pipeline, batch) = (&self.instance, self.pipeline, to_guest(&part)?);
+                let (instance, pipeline, batch) = (&self.instance, self.pipeline, to_guest(&part, &self.row_schema)?);
                 let found = self
                     .guest
                     .call(call, part.num_rows(), |store| stage(instance, store, pipeline, &batch))?
@@ -263,8 +283,11 @@ impl TemplatePlugin {
             column: target.clone(),
             columns: rows.schema().fields().iter().map(|field| field.name().clone()).collect(),
         })?;
-        let wrong_type =
-            |found: String| Error::ColumnType { column: target.clone(), expected: "text without nulls", found };
+        let wrong_type = |found: String| Error::ColumnType {
+            column: target.clone(),
+            expected: "text without nulls".to_owned(),
+            found,
+        };
         let column = arrow_cast::cast(column, &DataType::Utf8).map_err(|error| wrong_type(error.to_string()))?;
         if column.null_count() > 0 {
             return Err(wrong_type(format!("{} nulls", column.null_count())));

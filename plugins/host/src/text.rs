@@ -21,6 +21,24 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
     out
 }
 
+/// `text` as a person may print it: as [`clean`], but lines stay lines.
+pub(crate) fn printable(text: &str, limit: usize) -> String {
+    let mut left = limit;
+    let mut out = String::new();
+    for (i, line) in text.split('\n').enumerate() {
+        if left == 0 {
+            break;
+        }
+        if i > 0 {
+            out.push('\n');
+        }
+        let line = clean(line, left);
+        left = left.saturating_sub(line.len() + 1);
+        out.push_str(&line);
+    }
+    out
+}
+
 /// Whether a name of a plugin, column or output is one: letters, digits, `-`, `_`, `.`, and not long.
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '))

@@ -6,7 +6,7 @@ mod metric;
 mod row_metric;
 mod template;
 
-pub use imports::log;
+pub use imports::{Capabilities, WithSql, WithoutSql, log, run_program};
 pub use metric::{MetricGuest, Session};
 pub use row_metric::RowMetricGuest;
 pub use template::{Pipeline, TemplateGuest};

@@ -3,23 +3,16 @@
 //! WebAssembly component in the engine; nothing here knows of Arrow, WASI or the engine.
 //!
 //! ```
-//! use luthier_plugin::{Error, RowMetric, RowMetricDescriptor, export_row_metric, json::Value};
+//! luthier_plugin::metric_fn!("same-length", "1 if both texts have the same length", proportion, same_length);
 //!
-//! struct SameLength;
-//!
-//! impl RowMetric for SameLength {
-//!     fn describe() -> RowMetricDescriptor {
-//!         RowMetricDescriptor::new("same-length", "0.1.0", "1 if both texts have the same length").proportion()
-//!     }
-//!     fn score_row(prediction: &str, reference: &str, _config: &Value) -> Result<f64, Error> {
-//!         Ok(f64::from(prediction.len() == reference.len()))
-//!     }
+//! fn same_length(prediction: &str, reference: &str) -> bool {
+//!     prediction.len() == reference.len()
 //! }
-//! export_row_metric!(SameLength);
+//! # assert!(same_length("a", "b"));
 //! ```
 //!
 //! A plugin has no clock, no environment, no files, no network and no ambient randomness: what a
-//! run may depend on arrives in [`Context`], and databases arrive as [`Databases`].
+//! run may depend on arrives in [`Context`], databases arrive as [`Databases`], and programs run through [`exec`].
 
 #![warn(missing_docs)]
 
@@ -27,6 +20,7 @@ pub mod batch;
 pub mod column;
 pub mod context;
 pub mod error;
+pub mod exec;
 pub mod log;
 pub mod metric;
 pub mod random;
@@ -48,9 +42,10 @@ pub use batch::{Batch, NamedColumn};
 pub use column::{BooleanColumn, Column, Float64Column, Int64Column, Utf8Column};
 pub use context::Context;
 pub use error::{Error, Issue, RowIssue};
-pub use metric::{Aggregation, Direction, Metric, MetricDescriptor, Output, RowScore, score_batch};
+pub use exec::{ExecBudget, ExecError, ExecOutcome, ExecStatus};
+pub use metric::{Aggregation, Direction, Metric, MetricDescriptor, Output, RowScore, columns_batch, score_batch};
 pub use random::Rng;
-pub use row_metric::{RowMetric, RowMetricDescriptor};
+pub use row_metric::{IntoScore, RowMetric, RowMetricDescriptor};
 pub use sql::{Budget, Databases, NoDatabases, Rows, SqlDatabase, SqlError, SqlValue};
 pub use template::{
     Answer, ColumnSpec, DedupKey, LogicalType, Message, NamedScript, Parsed, Roles, Stages, Template,

@@ -12,7 +12,9 @@ pub trait Metric: Sized {
     fn open(config: Value, context: Context, databases: Box<dyn Databases>) -> Result<Self, Error>;
 
     /// Rows in = rows out: one float column per output, and, where rows may have no score, a text
-    /// column `error` ([`score_batch`] makes both).
+    /// column `error` ([`score_batch`] makes both). For [`Aggregation::Ratio`] and
+    /// [`Aggregation::Sufficient`] the columns that they name stand in for the output's own
+    /// ([`columns_batch`]).
     fn score(&mut self, rows: &Batch) -> Result<Batch, Error>;
 
     /// For [`Aggregation::Sufficient`]: the value of `output` for each vector of summed statistics.
@@ -40,7 +42,7 @@ pub enum Aggregation {
     Mean,
     /// Mean of zeros and ones.
     Proportion,
-    /// Sum of one output over the sum of another.
+    /// Sum of one column over the sum of another.
     Ratio(String, String),
     /// This quantile.
     Quantile(f64),
@@ -65,6 +67,32 @@ pub struct Output {
     pub aggregate: Aggregation,
 }
 
+impl Output {
+    /// Higher is better, no bounds.
+    pub fn new(name: &str, description: &str, aggregate: Aggregation) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            direction: Direction::HigherIsBetter,
+            lower: None,
+            upper: None,
+            aggregate,
+        }
+    }
+
+    /// With these bounds.
+    #[must_use]
+    pub fn between(self, lower: f64, upper: f64) -> Self {
+        Self { lower: Some(lower), upper: Some(upper), ..self }
+    }
+
+    /// Smaller is better.
+    #[must_use]
+    pub fn lower_is_better(self) -> Self {
+        Self { direction: Direction::LowerIsBetter, ..self }
+    }
+}
+
 /// What a metric says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricDescriptor {
@@ -87,6 +115,11 @@ pub struct MetricDescriptor {
 }
 
 impl MetricDescriptor {
+    /// These outputs of the named text columns, row by row, without configuration.
+    pub fn with_outputs(id: &str, version: &str, summary: &str, inputs: &[&str], outputs: Vec<Output>) -> Self {
+        Self { outputs, ..Self::proportion(id, version, summary, inputs) }
+    }
+
     /// A proportion in [0, 1] of the named text columns, row by row, without configuration.
     pub fn proportion(id: &str, version: &str, summary: &str, inputs: &[&str]) -> Self {
         Self {
@@ -137,14 +170,33 @@ pub fn score_batch(output: &str, scores: &[RowScore]) -> Batch {
     Batch::new(scores.len()).with(output, Column::Float64(values)).with("error", Column::Utf8(errors))
 }
 
-/// Exports a [`Metric`] from a guest; natively it does nothing.
+/// The batch of a metric with several columns (outputs, or the statistics that stand in for them): a
+/// row is one number per column, or why it has none.
+pub fn columns_batch(names: &[&str], rows: &[Result<Vec<f64>, String>]) -> Batch {
+    let batch = names.iter().enumerate().fold(Batch::new(rows.len()), |batch, (i, name)| {
+        let column: Float64Column =
+            rows.iter().map(|row| row.as_ref().ok().and_then(|row| row.get(i).copied())).collect();
+        batch.with(name, Column::Float64(column))
+    });
+    let errors: Utf8Column = rows.iter().map(|row| row.as_ref().err()).collect();
+    batch.with("error", Column::Utf8(errors))
+}
+
+/// Exports a [`Metric`] from a guest; natively it does nothing. `export_metric!(T, sql)` for one that
+/// reads databases: only then does the component import `sql`.
 #[macro_export]
 macro_rules! export_metric {
     ($metric:ty) => {
+        $crate::export_metric!(@with $metric, $crate::guest::WithoutSql);
+    };
+    ($metric:ty, sql) => {
+        $crate::export_metric!(@with $metric, $crate::guest::WithSql);
+    };
+    (@with $metric:ty, $capabilities:ty) => {
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, reason = "the component ABI, generated")]
         const _: () = {
-            type ExportedPlugin = $crate::guest::MetricGuest<$metric>;
+            type ExportedPlugin = $crate::guest::MetricGuest<$metric, $capabilities>;
             $crate::bindings::metric::export_metric_world!(
                 ExportedPlugin with_types_in $crate::bindings::metric
             );

@@ -49,6 +49,24 @@ impl RowMetricDescriptor {
         }
     }
 
+    /// Scores are averaged (as they are anyway; [`crate::metric_fn!`] names it).
+    #[must_use]
+    pub fn mean(self) -> Self {
+        Self { aggregate: Aggregation::Mean, ..self }
+    }
+
+    /// Smaller scores are better.
+    #[must_use]
+    pub fn lower_is_better(self) -> Self {
+        Self { direction: Direction::LowerIsBetter, ..self }
+    }
+
+    /// With these bounds.
+    #[must_use]
+    pub fn between(self, lower: f64, upper: f64) -> Self {
+        Self { lower: Some(lower), upper: Some(upper), ..self }
+    }
+
     /// Scores are 0 or 1; their mean is a proportion.
     #[must_use]
     pub fn proportion(self) -> Self {
@@ -78,6 +96,57 @@ impl RowMetricDescriptor {
         }
         out
     }
+}
+
+/// What the function of [`crate::metric_fn!`] may return.
+pub trait IntoScore {
+    /// The score, or why there is none.
+    fn into_score(self) -> Result<f64, Error>;
+}
+
+impl IntoScore for f64 {
+    fn into_score(self) -> Result<f64, Error> {
+        Ok(self)
+    }
+}
+
+impl IntoScore for bool {
+    fn into_score(self) -> Result<f64, Error> {
+        Ok(f64::from(self))
+    }
+}
+
+impl<E: std::fmt::Display> IntoScore for Result<f64, E> {
+    fn into_score(self) -> Result<f64, Error> {
+        self.map_err(|error| Error::Internal(error.to_string()))
+    }
+}
+
+/// A whole metric from a function of a prediction and a reference: its id, one line about it,
+/// `proportion` (of zeros and ones) or `mean`, and the function, which returns `bool`, `f64` or
+/// `Result<f64, _>` (an error is a row without a score). Its version is the crate's.
+#[macro_export]
+macro_rules! metric_fn {
+    ($id:expr, $summary:expr, $aggregate:ident, $function:path) => {
+        /// The metric that this crate exports.
+        pub struct MetricFunction;
+
+        impl $crate::RowMetric for MetricFunction {
+            fn describe() -> $crate::RowMetricDescriptor {
+                $crate::RowMetricDescriptor::new($id, env!("CARGO_PKG_VERSION"), $summary).$aggregate()
+            }
+
+            fn score_row(
+                prediction: &str,
+                reference: &str,
+                _config: &$crate::json::Value,
+            ) -> Result<f64, $crate::Error> {
+                $crate::IntoScore::into_score($function(prediction, reference))
+            }
+        }
+
+        $crate::export_row_metric!(MetricFunction);
+    };
 }
 
 /// Exports a [`RowMetric`] from a guest; natively it does nothing.

@@ -133,6 +133,8 @@ pub enum LogicalType {
     Int64,
     /// Booleans.
     Boolean,
+    /// Any other Arrow type, as an Arrow IPC stream; for plugins that bring an Arrow library.
+    Ipc,
 }
 
 /// Declares a column.
@@ -142,6 +144,8 @@ pub struct ColumnSpec {
     pub name: String,
     /// Type.
     pub ty: LogicalType,
+    /// Arrow type of an [`LogicalType::Ipc`] column, as `List(Int64)`; `None`: any.
+    pub arrow_type: Option<String>,
     /// May hold nulls.
     pub nullable: bool,
     /// One line.
@@ -151,7 +155,18 @@ pub struct ColumnSpec {
 impl ColumnSpec {
     /// A column without nulls.
     pub fn new(name: &str, ty: LogicalType, description: &str) -> Self {
-        Self { name: name.to_owned(), ty, nullable: false, description: description.to_owned() }
+        Self { name: name.to_owned(), ty, arrow_type: None, nullable: false, description: description.to_owned() }
+    }
+
+    /// A column of another Arrow type, as `Decimal128(10, 2)`.
+    pub fn ipc(name: &str, arrow_type: &str, description: &str) -> Self {
+        Self { arrow_type: Some(arrow_type.to_owned()), ..Self::new(name, LogicalType::Ipc, description) }
+    }
+
+    /// The same column with nulls.
+    #[must_use]
+    pub fn nullable(self) -> Self {
+        Self { nullable: true, ..self }
     }
 }
 
@@ -256,14 +271,21 @@ pub fn dedup_batch(keys: &[DedupKey]) -> Batch {
         .with_texts("near-text", keys.iter().map(|key| &key.near))
 }
 
-/// Exports a [`Template`] from a guest; natively it does nothing.
+/// Exports a [`Template`] from a guest; natively it does nothing. `export_template!(T, sql)` for one
+/// that reads databases: only then does the component import `sql`.
 #[macro_export]
 macro_rules! export_template {
     ($template:ty) => {
+        $crate::export_template!(@with $template, $crate::guest::WithoutSql);
+    };
+    ($template:ty, sql) => {
+        $crate::export_template!(@with $template, $crate::guest::WithSql);
+    };
+    (@with $template:ty, $capabilities:ty) => {
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, reason = "the component ABI, generated")]
         const _: () = {
-            type ExportedPlugin = $crate::guest::TemplateGuest<$template>;
+            type ExportedPlugin = $crate::guest::TemplateGuest<$template, $capabilities>;
             $crate::bindings::template::export_template_world!(
                 ExportedPlugin with_types_in $crate::bindings::template
             );

@@ -35,4 +35,4 @@ pub use template::TextToSql;
 pub use value::Value;
 pub use vocabulary::{Glossary, Vocabulary};
 
-luthier_plugin::export_template!(TextToSql);
+luthier_plugin::export_template!(TextToSql, sql);

@@ -67,7 +67,7 @@ pub(crate) fn runs(context: Context<'_>) -> Result<Response, Error> {
 
 /// Plugins that the engine carries.
 pub(crate) fn plugins(context: Context<'_>) -> Result<Response, Error> {
-    Ok(Response::Plugins { plugins: context.engine.plugins.list()? })
+    Ok(Response::Plugins { plugins: context.engine.plugins.list(context.project)? })
 }
 
 /// Every score of the project: by metric and part, best first.

@@ -1,12 +1,13 @@
 //! `%%evaluate NAME`: every arm, every row, every metric.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use luthier_eval::table::predictions_table;
-use luthier_eval::{Metric, MetricDescriptor, Prediction, ReportOptions, RowScore, ScoredArm};
+use luthier_eval::{Metric, MetricDescriptor, Prediction, Questions, ReportOptions, RowScore, ScoredArm};
 use luthier_plugin_host::MetricPlugin;
 use luthier_protocol::response::Evaluation;
-use luthier_protocol::spec::EvaluateSpec;
+use luthier_protocol::spec::{EvaluateSpec, MetricSpec, MetricTable};
 use luthier_protocol::{Event, Response};
 
 use crate::Error;
@@ -31,7 +32,8 @@ pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Resp
     let predictions = bench.predict(context, spec)?;
     let name = evaluation_name(context, spec, &bench.dataset.name)?;
     let arms = score_all(context, &bench, spec, predictions, &mut metrics)?;
-    let descriptors: Vec<MetricDescriptor> = metrics.iter().map(|metric| metric.descriptor().clone()).collect();
+    let descriptors: Vec<MetricDescriptor> =
+        metrics.iter().flat_map(|opened| opened.metric.descriptors().iter().cloned()).collect();
     let options = ReportOptions {
         evaluation: name.clone(),
         confidence: spec.confidence,
@@ -58,19 +60,47 @@ pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Resp
     Ok(Response::Evaluated(evaluation))
 }
 
-/// The metrics of a spec, else those of the task. A column that one reads and nobody has is found
-/// before anything is generated.
-fn open_metrics(context: Context<'_>, bench: &Bench, spec: &EvaluateSpec) -> Result<Vec<MetricPlugin>, Error> {
-    let ids = if spec.metrics.is_empty() { &bench.task.metrics } else { &spec.metrics };
-    let mut metrics = Vec::with_capacity(ids.len());
-    for id in ids {
-        let cancel = context.call.cancel_token();
-        let metric =
-            context.engine.plugins.open_metric(context.project, id, &bench.task.grants, cancel).at("/metrics")?;
-        luthier_eval::check_inputs(metric.descriptor(), &bench.questions).at("/metrics")?;
-        metrics.push(metric);
+/// A metric and the questions as it reads them.
+struct OpenedMetric {
+    metric: MetricPlugin,
+    /// Where the spec maps columns; else the bench's own.
+    questions: Option<Questions>,
+}
+
+impl OpenedMetric {
+    fn questions<'a>(&'a self, bench: &'a Bench) -> &'a Questions {
+        self.questions.as_ref().unwrap_or(&bench.questions)
     }
-    Ok(metrics)
+}
+
+/// The metrics of a spec, else those of the task. A column that one reads and nobody has, or has in
+/// another type, is found before anything is generated.
+fn open_metrics(context: Context<'_>, bench: &Bench, spec: &EvaluateSpec) -> Result<Vec<OpenedMetric>, Error> {
+    let tables: Vec<MetricTable> = match spec.metrics.as_slice() {
+        [] => bench.task.metrics.iter().map(|id| MetricSpec::from(id.as_str()).table()).collect(),
+        metrics => metrics.iter().map(MetricSpec::table).collect(),
+    };
+    let mut opened = Vec::with_capacity(tables.len());
+    let mut labels = BTreeSet::new();
+    for table in tables {
+        let (cancel, grants) = (context.call.cancel_token(), &bench.task.grants);
+        let metric = context.engine.plugins.open_metric(context.project, &table, grants, cancel).at("/metrics")?;
+        let questions = match table.columns.is_empty() {
+            true => None,
+            false => Some(bench.questions.with_columns(&table.metric, &table.columns).at("/metrics")?),
+        };
+        let one = OpenedMetric { metric, questions };
+        for descriptor in one.metric.descriptors() {
+            luthier_eval::check_inputs(descriptor, one.questions(bench)).at("/metrics")?;
+            if !labels.insert(descriptor.id.clone()) {
+                let found = format!("{:?} twice", descriptor.id);
+                return Err(Error::invalid("the labels of the metrics", found, "different ones: set `name`"))
+                    .at("/metrics");
+            }
+        }
+        opened.push(one);
+    }
+    Ok(opened)
 }
 
 fn score_all(
@@ -78,15 +108,16 @@ fn score_all(
     bench: &Bench,
     spec: &EvaluateSpec,
     predictions: Vec<Vec<Prediction>>,
-    metrics: &mut [MetricPlugin],
+    metrics: &mut [OpenedMetric],
 ) -> Result<Vec<ScoredArm>, Error> {
     let mut arms = Vec::with_capacity(predictions.len());
     for (arm, predictions) in bench.arms.iter().zip(predictions) {
         let mut scores: Vec<Vec<RowScore>> = Vec::with_capacity(metrics.len());
-        for metric in &mut *metrics {
+        for opened in &mut *metrics {
             let (stage, total) = (format!("score {}", arm.label), Some(predictions.len() as u64));
             context.call.event(Event::Progress { stage, done: 0, total });
-            scores.push(luthier_eval::score(metric, &bench.questions, &predictions, METRIC_BATCH_ROWS)?);
+            let questions = opened.questions.as_ref().unwrap_or(&bench.questions);
+            scores.extend(luthier_eval::score(&mut opened.metric, questions, &predictions, METRIC_BATCH_ROWS)?);
         }
         let signature = bench.signature(arm, spec);
         arms.push(ScoredArm { label: arm.label.clone(), signature, predictions, scores });

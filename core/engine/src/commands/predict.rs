@@ -129,6 +129,7 @@ fn descriptor(metric: &str, scores: &[Option<f64>]) -> MetricDescriptor {
         higher_is_better: true,
         aggregation: if binary { Aggregation::Proportion } else { Aggregation::Mean },
         bounds: (None, None),
+        group_by: None,
         digest: String::new(),
     }
 }

@@ -1,8 +1,9 @@
 //! The rows that every arm is asked, and everything around them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use luthier_data::{Dataset, Message};
 use luthier_eval::{Prediction, Questions};
 use luthier_protocol::response::Signature;
@@ -114,12 +115,13 @@ fn questions(dataset: &Dataset, rows: &RecordBatch, parts: Vec<String>, task: &m
         None => last_turns(task.render(rows, &task::empty(dataset))?),
     };
     let references = task.targets(rows)?;
-    let mut columns = BTreeMap::new();
-    for (name, _) in dataset.columns() {
-        columns.insert(name.clone(), text(&name)?);
+    let mut columns: BTreeMap<String, ArrayRef> = BTreeMap::new();
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        columns.insert(field.name().clone(), Arc::clone(column));
     }
     if let (None, Some(database)) = (columns.get(DATABASE), only_database(dataset, task)) {
-        columns.insert(DATABASE.to_owned(), vec![database; rows.num_rows()]);
+        let database = StringArray::from_iter_values(std::iter::repeat_n(database, rows.num_rows()));
+        columns.insert(DATABASE.to_owned(), Arc::new(database));
     }
     Ok(Questions { parts, prompts, references, columns })
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use luthier_eval::{Outcome, Prediction, Questions};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -69,8 +69,9 @@ pub(crate) fn write_jsonl(
 
 fn object(questions: &Questions, label: &str, row: usize, prediction: &Prediction) -> Map<String, Value> {
     let text = |column: &[String]| Value::from(column.get(row).map_or("", String::as_str));
+    let cell = |column: &ArrayRef| Value::from(luthier_data::cell_text(column.as_ref(), row));
     let mut object: Map<String, Value> =
-        questions.columns.iter().map(|(name, column)| (name.clone(), text(column))).collect();
+        questions.columns.iter().map(|(name, column)| (name.clone(), cell(column))).collect();
     object.insert("arm".into(), Value::from(label));
     object.insert("part".into(), text(&questions.parts));
     object.insert("prompt".into(), text(&questions.prompts));

@@ -7,7 +7,7 @@ fn with_score(aggregation: Aggregation, judge: fn(&[&str]) -> RowScore) -> ByRow
 
 /// Score one row whose prediction is `text`.
 fn score_of(metric: &mut ByRow, text: &str) -> RowScore {
-    score(metric, &questions(1), &[answer(text)], 8).unwrap().remove(0)
+    score(metric, &questions(1), &[answer(text)], 8).unwrap().remove(0).remove(0)
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn a_metric_sees_exactly_the_columns_it_asked_for() {
         n_calls: 0,
         n_missing: 0,
     };
-    let scores = score(&mut metric, &questions(2), &[answer("a"), answer("b")], 8).unwrap();
+    let scores = score(&mut metric, &questions(2), &[answer("a"), answer("b")], 8).unwrap().remove(0);
     let expected = ["db0|a|question 0", "db1|b|question 1"].map(|reason| RowScore::Error(reason.into()));
     assert_eq!(scores, expected);
 }
@@ -26,7 +26,7 @@ fn a_metric_sees_exactly_the_columns_it_asked_for() {
 #[test]
 fn an_unknown_input_is_refused_with_the_nearest_name() {
     let mut metric = with_score(Aggregation::Mean, |_| RowScore::Score(1.0));
-    metric.descriptor.inputs.push("data_base".into());
+    metric.descriptor.inputs.push(MetricInput::text("data_base"));
     let error = score(&mut metric, &questions(1), &[answer("a")], 8).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -71,7 +71,7 @@ fn failed_rows_keep_their_reason_and_are_not_shown_to_the_metric() {
         _ => RowScore::Score(1.0),
     });
     let predictions = [answer("a"), Prediction::failed("too-long"), answer("b")];
-    let scores = score(&mut metric, &questions(3), &predictions, 8).unwrap();
+    let scores = score(&mut metric, &questions(3), &predictions, 8).unwrap().remove(0);
     assert_eq!(scores[1], RowScore::Error("too-long".into()));
     assert_eq!((&scores[0], &scores[2]), (&RowScore::Score(1.0), &RowScore::Score(1.0)));
 }
@@ -79,7 +79,7 @@ fn failed_rows_keep_their_reason_and_are_not_shown_to_the_metric() {
 #[test]
 fn a_completion_without_an_answer_is_judged_as_an_empty_answer() {
     let missing = Prediction::extracted("I do not know".into(), luthier_data::Answer::Missing("no SQL".into()));
-    assert_eq!(score(&mut equal(), &questions(1), &[missing], 8).unwrap(), [RowScore::Score(0.0)]);
+    assert_eq!(score(&mut equal(), &questions(1), &[missing], 8).unwrap(), [vec![RowScore::Score(0.0)]]);
 }
 
 #[test]
@@ -103,4 +103,36 @@ fn batches_do_not_change_scores() {
         assert_eq!(score(&mut metric, &questions, &predictions, batch_rows).unwrap(), expected);
         assert_eq!(metric.n_calls, 50usize.div_ceil(batch_rows.max(1)));
     }
+}
+
+#[test]
+fn a_column_of_another_type_is_refused_before_anything_runs() {
+    let mut questions = questions(2);
+    let tags: arrow_array::ArrayRef = Arc::new(arrow_array::Float64Array::from(vec![Some(1.0), None]));
+    questions.columns.insert("weight".into(), tags);
+    let with = |ty, nullable| {
+        let mut metric = descriptor("typed", &[], Aggregation::Mean);
+        metric.inputs.push(MetricInput { name: "weight".into(), ty, nullable });
+        check_inputs(&metric, &questions).map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        with(InputType::Boolean, true).unwrap_err(),
+        "metric typed reads column \"weight\" as booleans, and the data has Float64"
+    );
+    assert_eq!(
+        with(InputType::Float64, false).unwrap_err(),
+        "metric typed reads column \"weight\" as numbers without nulls, and the data has Float64 with 1 nulls"
+    );
+    assert!(with(InputType::Float64, true).is_ok() && with(InputType::Json, true).is_ok());
+}
+
+#[test]
+fn a_metric_reads_other_columns_under_its_own_names() {
+    let mut questions = questions(2);
+    questions.columns.insert("gold".into(), crate::testing::texts(vec!["x".into(), "y".into()]));
+    let mapped = questions.with_columns("m", &[("reference".to_owned(), "gold".to_owned())].into()).unwrap();
+    let scores = score(&mut equal(), &mapped, &[answer("x"), answer("x")], 8).unwrap().remove(0);
+    assert_eq!(scores, [RowScore::Score(1.0), RowScore::Score(0.0)]);
+    let error = questions.with_columns("m", &[("reference".to_owned(), "glod".to_owned())].into()).unwrap_err();
+    assert!(error.to_string().starts_with("metric m reads column \"glod\""), "{error}");
 }

@@ -7,7 +7,7 @@ fn table() -> (Questions, Vec<ScoredArm>, RecordBatch) {
     let (mut questions, mut metric) = (questions(5), equal());
     questions.references[1] = "gold-error".into();
     // A column of the data that bears the name of one of the table's own.
-    questions.columns.insert("arm".into(), vec!["data".into(); 5]);
+    questions.columns.insert("arm".into(), crate::testing::texts(vec!["data".into(); 5]));
     let mut arms = vec![
         arm("base", &questions, &mut metric, |_| "0".into()),
         arm("adapted", &questions, &mut metric, |i| (i % 7).to_string()),

@@ -13,11 +13,11 @@ impl Setup {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let bytes = wat::parse_str(r#"(component (core module (func (export "f"))))"#).unwrap();
-        Self { directory, runtime: Runtime::new().unwrap(), bytes }
+        Self { directory, runtime: Runtime::new(None, None).unwrap(), bytes }
     }
 
     fn cache(&self) -> Cache {
-        Cache::new(self.directory.path().join("plugins"), self.runtime.code_key())
+        Cache::new(self.directory.path().join("plugins"), crate::runtime::code_key(&self.runtime.engine))
     }
 
     fn compile(&self) {

@@ -10,7 +10,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::json;
+use super::{ipc, json};
 use crate::bindings::data::{self, LogicalType};
 use crate::limits::Limits;
 use crate::{Error, text};
@@ -29,11 +29,44 @@ pub(crate) struct Expected {
     pub(crate) ty: LogicalType,
     pub(crate) nullable: bool,
     pub(crate) optional: bool,
+    /// Arrow type of an ipc column; `None`: any.
+    pub(crate) arrow_type: Option<DataType>,
 }
 
 impl Expected {
     pub(crate) fn new(name: &str, ty: LogicalType) -> Self {
-        Self { name: name.to_owned(), ty, nullable: false, optional: false }
+        Self { name: name.to_owned(), ty, nullable: false, optional: false, arrow_type: None }
+    }
+
+    /// As a guest declared it; the finding, if its Arrow type is none.
+    pub(crate) fn from_spec(spec: &data::ColumnSpec) -> Result<Self, String> {
+        let arrow_type = match (&spec.arrow_type, spec.ty) {
+            (Some(text), LogicalType::Ipc) => {
+                let parsed = text.parse::<DataType>();
+                Some(parsed.map_err(|_| format!("the Arrow type `{}`", text::clean(text, 128)))?)
+            }
+            _ => None,
+        };
+        Ok(Self { nullable: spec.nullable, arrow_type, ..Self::new(&spec.name, spec.ty) })
+    }
+
+    /// Whether an ipc column may have this type.
+    pub(crate) fn takes(&self, found: &DataType) -> bool {
+        self.arrow_type.as_ref().is_none_or(|declared| ipc::same_type(declared, found))
+    }
+
+    /// For people.
+    pub(crate) fn describe(&self) -> String {
+        let ty = match (self.ty, &self.arrow_type) {
+            (LogicalType::Ipc, Some(ty)) => ty.to_string(),
+            (LogicalType::Ipc, None) => "any Arrow type".to_owned(),
+            (LogicalType::Json, _) => "values with a JSON form".to_owned(),
+            (LogicalType::Utf8, _) => "text".to_owned(),
+            (LogicalType::Int64, _) => "integers".to_owned(),
+            (LogicalType::Float64, _) => "numbers".to_owned(),
+            (LogicalType::Boolean, _) => "booleans".to_owned(),
+        };
+        if self.nullable { ty } else { format!("{ty} without nulls") }
     }
 
     pub(crate) fn nullable(self) -> Self {
@@ -121,6 +154,15 @@ impl Check<'_> {
                 let bits = BooleanBuffer::new(Buffer::from_vec(column.values), 0, rows);
                 Arc::new(BooleanArray::new(bits, nulls))
             }
+            (LogicalType::Ipc, data::Column::Ipc(stream)) => {
+                let array = ipc::decode(&stream, rows)
+                    .map_err(|finding| self.error(format!("an Arrow stream in column `{name}`"), finding))?;
+                if !expected.takes(array.data_type()) {
+                    let found = text::clean(&array.data_type().to_string(), 256);
+                    return Err(self.error(format!("column `{name}` of {}", expected.describe()), found));
+                }
+                array
+            }
             (ty, column) => {
                 return Err(self.error(
                     format!("column `{name}` of type {}", type_name(ty)),
@@ -128,8 +170,9 @@ impl Check<'_> {
                 ));
             }
         };
-        if !expected.nullable && array.null_count() > 0 {
-            return Err(self.error(format!("column `{name}` without nulls"), format!("{} nulls", array.null_count())));
+        if !expected.nullable && array.logical_null_count() > 0 {
+            let nulls = format!("{} nulls", array.logical_null_count());
+            return Err(self.error(format!("column `{name}` without nulls"), nulls));
         }
         Ok(array)
     }

@@ -35,7 +35,7 @@ fn the_five_types_and_their_relatives_cross() {
         Expected::new("flag", LogicalType::Boolean).nullable(),
         Expected::new("nothing", LogicalType::Utf8).nullable(),
     ];
-    let found = back(to_guest(&rows).unwrap(), &expected).unwrap();
+    let found = back(to_guest(&rows, &[]).unwrap(), &expected).unwrap();
     assert_eq!(found.column(0).as_ref(), &StringArray::from(vec![Some("a"), None, Some("ü")]) as &dyn Array);
     assert_eq!(found.column(1).null_count(), 1);
     assert_eq!(found.column(3).as_ref(), &BooleanArray::from(vec![Some(true), None, Some(false)]) as &dyn Array);
@@ -48,7 +48,7 @@ fn slices_start_at_zero_again() {
         ("text", Arc::new(StringArray::from(vec![Some("skipped"), Some("a"), None, Some("bc"), Some("skipped")]))),
         ("flag", Arc::new(BooleanArray::from(vec![true, false, true, true, false]))),
     ]);
-    let slice = to_guest(&rows.slice(1, 3)).unwrap();
+    let slice = to_guest(&rows.slice(1, 3), &[]).unwrap();
     let data::Column::Utf8(text) = &slice.columns[0].data else { panic!() };
     assert_eq!((text.offsets.as_slice(), text.bytes.as_slice()), (&[0, 1, 1, 3][..], &b"abc"[..]));
     assert_eq!(text.validity.as_deref(), Some(&[0b101][..]));
@@ -60,11 +60,23 @@ fn slices_start_at_zero_again() {
 fn other_types_are_refused_by_name() {
     let rows = batch(vec![("when", Arc::new(TimestampSecondArray::from(vec![1])))]);
     assert_eq!(
-        to_guest(&rows).err().unwrap().to_string(),
-        "column `when` has the type Timestamp(s); plugins take text, integers, floats and booleans (nest other values as JSON text)"
+        to_guest(&rows, &[Expected::new("when", LogicalType::Boolean)]).err().unwrap().to_string(),
+        "column `when` has the type Timestamp(s); the plugin takes booleans without nulls"
     );
     let rows = batch(vec![("big", Arc::new(UInt64Array::from(vec![u64::MAX])))]);
-    assert!(to_guest(&rows).err().unwrap().to_string().contains("big"));
+    assert!(to_guest(&rows, &[]).err().unwrap().to_string().contains("big"));
+    let rows = batch(vec![("text", Arc::new(StringArray::from(vec![Some("1"), None])))]);
+    for (ty, error) in [
+        (LogicalType::Int64, "column `text` has the type Utf8; the plugin takes integers"),
+        (LogicalType::Ipc, "column `text` has the type Utf8; the plugin takes List(Int64)"),
+    ] {
+        let mut declared = Expected::new("text", ty).nullable();
+        declared.arrow_type = (ty == LogicalType::Ipc).then(|| "List(Int64)".parse().unwrap());
+        let found = to_guest(&rows, &[declared]).err().unwrap().to_string();
+        assert!(found.starts_with(error), "{found}");
+    }
+    let error = to_guest(&rows, &[Expected::new("text", LogicalType::Utf8)]).err().unwrap().to_string();
+    assert_eq!(error, "column `text` has the type Utf8 with 1 nulls; the plugin takes text without nulls");
 }
 
 #[test]
@@ -135,7 +147,124 @@ proptest! {
         let skip = skip.min(array.len());
         let rows = batch(vec![("t", Arc::new(array) as ArrayRef)]);
         let rows = rows.slice(skip, rows.num_rows() - skip);
-        let found = back(to_guest(&rows).unwrap(), &[Expected::new("t", LogicalType::Utf8).nullable()]).unwrap();
+        let found = back(to_guest(&rows, &[]).unwrap(), &[Expected::new("t", LogicalType::Utf8).nullable()]).unwrap();
         prop_assert_eq!(found.column(0), rows.column(0));
+    }
+}
+
+/// Every kind of type that Parquet holds, as arrays of three rows with a null.
+fn nested() -> Vec<(&'static str, ArrayRef)> {
+    use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, StringBuilder, StringDictionaryBuilder};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{BinaryArray, Date32Array, Decimal128Array, StructArray, TimestampMicrosecondArray};
+    use arrow_schema::{DataType, Field};
+    let mut list = ListBuilder::new(Int64Builder::new());
+    list.append_value([Some(1), None, Some(3)]);
+    list.append(false);
+    list.append_value([]);
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    map.keys().append_value("a");
+    map.values().append_value(1);
+    map.append(true).unwrap();
+    map.append(false).unwrap();
+    map.append(true).unwrap();
+    let inner: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None, Some("z")]));
+    let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, true]));
+    let fields = vec![
+        (Arc::new(Field::new("name", DataType::Utf8, true)), inner),
+        (Arc::new(Field::new("flag", DataType::Boolean, true)), flag),
+    ];
+    let mut dictionary = StringDictionaryBuilder::<Int32Type>::new();
+    dictionary.append("red").unwrap();
+    dictionary.append_null();
+    dictionary.append("red").unwrap();
+    let times = TimestampMicrosecondArray::from(vec![Some(1_700_000_000_000_000), None, Some(-1)]).with_timezone("UTC");
+    let decimals = Decimal128Array::from(vec![Some(12_345), None, Some(-1)]).with_precision_and_scale(10, 2).unwrap();
+    vec![
+        ("list", Arc::new(list.finish())),
+        ("map", Arc::new(map.finish())),
+        ("struct", Arc::new(StructArray::from(fields))),
+        ("dictionary", Arc::new(dictionary.finish())),
+        ("time", Arc::new(times)),
+        ("decimal", Arc::new(decimals)),
+        ("date", Arc::new(Date32Array::from(vec![Some(1), None, Some(-1)]))),
+        ("bytes", Arc::new(BinaryArray::from(vec![Some(&b"\xff"[..]), None, Some(b"")]))),
+    ]
+}
+
+#[test]
+fn every_other_type_crosses_as_a_stream_and_comes_back_equal() {
+    for (name, array) in nested() {
+        let rows = batch(vec![(name, array.clone())]);
+        let declared = [Expected::new(name, LogicalType::Ipc).nullable()];
+        // A slice, too: its buffers start somewhere.
+        for rows in [rows.clone(), rows.slice(1, 2)] {
+            let found = back(to_guest(&rows, &declared).unwrap(), &declared).unwrap();
+            let expected = ipc::unpacked(rows.column(0)).unwrap();
+            assert_eq!(found.column(0), &expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn any_value_can_be_read_as_json() {
+    let json = |name: &str| {
+        let (_, array) = nested().into_iter().find(|(other, _)| *other == name).unwrap();
+        documents::from_array(&array).unwrap().iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(json("list"), [Some("[1,null,3]".to_owned()), None, Some("[]".to_owned())]);
+    assert_eq!(json("struct")[0].as_deref(), Some(r#"{"name":"x","flag":true}"#));
+    assert_eq!(json("dictionary")[2].as_deref(), Some("\"red\""));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["[1]", "not json"]));
+    assert!(documents::from_array(&texts).unwrap_err().starts_with("text that is no JSON at row 1"));
+}
+
+#[test]
+fn hostile_streams_are_refused() {
+    let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let good = ipc::encode("x", &array).unwrap();
+    assert_eq!(&ipc::decode(&good, 3).unwrap(), &array);
+    let error = |stream: &[u8], rows: usize| ipc::decode(stream, rows).unwrap_err();
+    assert_eq!(error(&good, 4), "3 rows, expected 4");
+    assert_eq!(error(&[good.clone(), vec![0]].concat(), 3), "1 bytes after the end of the stream");
+    assert_eq!(error(b"", 3), "a truncated stream");
+    assert_eq!(error(&[0xff; 64], 3), "a truncated message");
+    for cut in 0..good.len() {
+        assert!(ipc::decode(&good[..cut], 3).is_err(), "cut at {cut}");
+    }
+    // Two columns, two batches, a dictionary.
+    let two = batch(vec![("a", array.clone()), ("b", array.clone())]);
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), two.schema_ref()).unwrap();
+    writer.write(&two).unwrap();
+    assert_eq!(error(&writer.into_inner().unwrap(), 3), "a stream of 2 columns");
+    let one = batch(vec![("a", array)]);
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), one.schema_ref()).unwrap();
+    writer.write(&one).unwrap();
+    writer.write(&one).unwrap();
+    assert_eq!(error(&writer.into_inner().unwrap(), 3), "a stream of other than one schema and one record batch");
+    let (_, dictionary) = nested().into_iter().find(|(name, _)| *name == "dictionary").unwrap();
+    assert_eq!(error(&ipc::encode("d", &dictionary).unwrap(), 3), "a dictionary; unpack it");
+}
+
+/// Flipped bits in valid streams: an error or a column of the right length, never a panic or an abort.
+#[test]
+fn flipped_bits_in_streams_are_an_error_or_a_column() {
+    let mut state = 11u64;
+    let mut next = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    for (name, array) in nested() {
+        let good = ipc::encode(name, &ipc::unpacked(&array).unwrap()).unwrap();
+        for _ in 0..400 {
+            let mut flipped = good.clone();
+            for _ in 0..=next(3) {
+                let at = next(flipped.len());
+                flipped[at] ^= 1 << next(8);
+            }
+            if let Ok(column) = ipc::decode(&flipped, 3) {
+                assert_eq!(column.len(), 3, "{name}");
+            }
+        }
     }
 }

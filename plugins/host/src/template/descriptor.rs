@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::audit::Audit;
-use crate::bindings::data::LogicalType;
 use crate::bindings::template::exports::luthier::plugin::template as wit;
 use crate::call::Guest;
 use crate::columns::{Check, Expected, parse_json};
@@ -27,9 +26,9 @@ pub(crate) fn check_descriptor(guest: &Guest, found: wit::Descriptor) -> Result<
     let row_schema = found
         .row_schema
         .iter()
-        .map(|column| match column.ty {
-            LogicalType::Ipc => Err(Error::Unsupported { plugin: id.clone(), feature: "an ipc column".to_owned() }),
-            ty => Ok(Expected { name: name(&check, &column.name)?, ty, nullable: column.nullable, optional: false }),
+        .map(|column| {
+            name(&check, &column.name)?;
+            Expected::from_spec(column).map_err(|finding| check.error("an Arrow type as arrow-type", finding))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let roles = found.roles;
@@ -59,7 +58,7 @@ pub(crate) fn check_descriptor(guest: &Guest, found: wit::Descriptor) -> Result<
         validates: found.stages.contains(wit::Stages::VALIDATE),
         dedups: found.stages.contains(wit::Stages::DEDUP),
     };
-    Ok(Description::Template { descriptor, row_schema })
+    Ok(Description::Template { descriptor: Box::new(descriptor), row_schema })
 }
 
 fn name(check: &Check<'_>, name: &str) -> Result<String, Error> {

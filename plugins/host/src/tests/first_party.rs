@@ -23,16 +23,18 @@ fn every_builtin_describes_itself_and_asks_for_no_more_than_sql() {
 #[test]
 fn exact_match_scores_rows() {
     let mut metric = builtin_metric("exact-match", &json!({ "ignore_case": true }), &BTreeMap::new());
-    assert_eq!(metric.descriptor().aggregation, Aggregation::Proportion);
-    assert_eq!(metric.descriptor().inputs, ["prediction", "reference"]);
-    assert!(metric.descriptor().digest.starts_with("sha256:"));
+    let descriptor = &metric.descriptors()[0];
+    assert_eq!(descriptor.aggregation, Aggregation::Proportion);
+    let inputs: Vec<_> = descriptor.inputs.iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(inputs, ["prediction", "reference"]);
+    assert!(descriptor.digest.starts_with("sha256:"));
     let rows = table(&[
         ("reference", &["Paris", "Rome", "x"]),
         ("unused", &["", "", ""]),
         ("prediction", &[" paris ", "Milan", "x"]),
     ]);
     let scores = Metric::score(&mut metric, &rows).unwrap();
-    assert_eq!(scores, [1.0, 0.0, 1.0].map(RowScore::Score));
+    assert_eq!(scores, [[1.0, 0.0, 1.0].map(RowScore::Score).to_vec()]);
 }
 
 #[test]

@@ -133,9 +133,11 @@ fn floods_of_handles_and_queries_are_limited() {
 
 #[test]
 fn a_person_can_interrupt() {
-    let host =
-        Host::new(HostConfig { cache_dir: None, limits: Limits { fuel_per_call: u64::MAX / 2, ..Limits::default() } })
-            .unwrap();
+    let host = Host::new(HostConfig {
+        limits: Limits { fuel_per_call: u64::MAX / 2, ..Limits::default() },
+        ..HostConfig::default()
+    })
+    .unwrap();
     let cancel = Arc::new(AtomicBool::new(false));
     let context = Context { cancel: Some(cancel.clone()), ..Context::default() };
     let plugin = host.load(HOSTILE).unwrap();
@@ -155,7 +157,7 @@ fn a_person_can_interrupt() {
 #[test]
 fn the_backstop_ends_what_fuel_does_not() {
     let limits = Limits { fuel_per_call: u64::MAX / 2, backstop_s: 1, ..Limits::default() };
-    let host = Host::new(HostConfig { cache_dir: None, limits }).unwrap();
+    let host = Host::new(HostConfig { limits, ..HostConfig::default() }).unwrap();
     let plugin = host.load(HOSTILE).unwrap();
     let config = json!({ "behavior": "loop" });
     let mut metric = plugin.open_metric(&config, Context::default(), &Default::default()).unwrap();

@@ -22,7 +22,7 @@ pub(super) fn limits() -> Limits {
 /// One host for all tests: what one guest does to it, the next one would notice.
 pub(super) fn host() -> &'static Host {
     static HOST: LazyLock<Host> =
-        LazyLock::new(|| Host::new(HostConfig { cache_dir: None, limits: limits() }).unwrap());
+        LazyLock::new(|| Host::new(HostConfig { limits: limits(), ..HostConfig::default() }).unwrap());
     &HOST
 }
 

@@ -81,8 +81,15 @@ pub(super) fn spec_out(spec: ColumnSpec) -> wit::ColumnSpec {
         LogicalType::Float64 => wit::LogicalType::Float64,
         LogicalType::Int64 => wit::LogicalType::Int64,
         LogicalType::Boolean => wit::LogicalType::Boolean,
+        LogicalType::Ipc => wit::LogicalType::Ipc,
     };
-    wit::ColumnSpec { name: spec.name, ty, arrow_type: None, nullable: spec.nullable, description: spec.description }
+    wit::ColumnSpec {
+        name: spec.name,
+        ty,
+        arrow_type: spec.arrow_type,
+        nullable: spec.nullable,
+        description: spec.description,
+    }
 }
 
 pub(super) fn error_out(error: Error) -> wit::Error {

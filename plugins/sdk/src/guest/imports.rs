@@ -1,10 +1,11 @@
-//! What the host offers: log lines and databases.
+//! What the host offers: log lines, databases, programs. Code that is not reached leaves no import.
 
 use super::convert;
-use crate::bindings::metric::luthier::plugin::{log as host_log, sql as host_sql};
+use crate::bindings::metric::luthier::plugin::{exec as host_exec, log as host_log, sql as host_sql};
+use crate::exec::{ExecBudget, ExecError, ExecOutcome, ExecStatus};
 use crate::json::{self, Value};
 use crate::log::Level;
-use crate::{Batch, Budget, Column, Databases, Rows, SqlDatabase, SqlError, SqlValue};
+use crate::{Batch, Budget, Column, Databases, NoDatabases, Rows, SqlDatabase, SqlError, SqlValue};
 
 /// Writes one line.
 pub fn log(level: Level, message: &str) {
@@ -17,8 +18,56 @@ pub fn log(level: Level, message: &str) {
     host_log::log(level, message);
 }
 
+/// Runs a program in the host's sandbox.
+pub fn run_program(language: &str, program: &str, tests: &str, budget: ExecBudget) -> Result<ExecOutcome, ExecError> {
+    let ExecBudget { fuel, memory_bytes, output_bytes } = budget;
+    let outcome = host_exec::run(language, program, tests, host_exec::Budget { fuel, memory_bytes, output_bytes });
+    let outcome = outcome.map_err(|error| match error {
+        host_exec::ExecError::UnsupportedLanguage(message) => ExecError::UnsupportedLanguage(message),
+        host_exec::ExecError::Budget(message) => ExecError::Budget(message),
+    })?;
+    Ok(ExecOutcome {
+        status: match outcome.status {
+            host_exec::Status::Passed => ExecStatus::Passed,
+            host_exec::Status::Failed => ExecStatus::Failed,
+            host_exec::Status::SyntaxError => ExecStatus::SyntaxError,
+            host_exec::Status::OutOfFuel => ExecStatus::OutOfFuel,
+            host_exec::Status::OutOfMemory => ExecStatus::OutOfMemory,
+            host_exec::Status::StackOverflow => ExecStatus::StackOverflow,
+            host_exec::Status::Denied => ExecStatus::Denied,
+            host_exec::Status::Crashed => ExecStatus::Crashed,
+        },
+        stdout: outcome.stdout,
+        detail: outcome.detail,
+        fuel_used: outcome.fuel_used,
+    })
+}
+
+/// Which databases a guest's code can reach; what it cannot reach it does not import.
+pub trait Capabilities: 'static {
+    /// Those of an opened plugin.
+    fn databases() -> Box<dyn Databases>;
+}
+
+/// No `sql` import.
+pub struct WithoutSql;
+/// Imports `sql`.
+pub struct WithSql;
+
+impl Capabilities for WithoutSql {
+    fn databases() -> Box<dyn Databases> {
+        Box::new(NoDatabases)
+    }
+}
+
+impl Capabilities for WithSql {
+    fn databases() -> Box<dyn Databases> {
+        Box::new(HostDatabases)
+    }
+}
+
 /// The databases that the host grants.
-pub(super) struct HostDatabases;
+struct HostDatabases;
 
 struct HostDatabase(host_sql::Database);
 

@@ -4,18 +4,18 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use super::convert::{batch_in, batch_out, config_in, context_in, error_out, spec_out};
-use super::imports::HostDatabases;
+use super::imports::Capabilities;
 use crate::bindings::metric::exports::luthier::plugin::metric as wit;
 use crate::{Aggregation, Direction, Metric, Output};
 
 /// The component's exports.
-pub struct MetricGuest<M>(PhantomData<M>);
+pub struct MetricGuest<M, C>(PhantomData<(M, C)>);
 
 /// An opened metric. The host calls from one thread and never re-enters.
-pub struct Session<M>(RefCell<M>);
+pub struct Session<M, C>(RefCell<M>, PhantomData<C>);
 
-impl<M: Metric + 'static> wit::Guest for MetricGuest<M> {
-    type Session = Session<M>;
+impl<M: Metric + 'static, C: Capabilities> wit::Guest for MetricGuest<M, C> {
+    type Session = Session<M, C>;
 
     fn describe() -> wit::Descriptor {
         super::report_panics();
@@ -33,13 +33,13 @@ impl<M: Metric + 'static> wit::Guest for MetricGuest<M> {
     }
 }
 
-impl<M: Metric + 'static> wit::GuestSession for Session<M> {
+impl<M: Metric + 'static, C: Capabilities> wit::GuestSession for Session<M, C> {
     fn open(config: String, ctx: wit::Context) -> Result<wit::Session, wit::Error> {
         super::report_panics();
         let metric = config_in(&config)
-            .and_then(|config| M::open(config, context_in(ctx), Box::new(HostDatabases)))
+            .and_then(|config| M::open(config, context_in(ctx), C::databases()))
             .map_err(error_out)?;
-        Ok(wit::Session::new(Self(RefCell::new(metric))))
+        Ok(wit::Session::new(Self(RefCell::new(metric), PhantomData)))
     }
 
     fn score(&self, rows: wit::Batch) -> Result<wit::Batch, wit::Error> {

@@ -4,20 +4,20 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use super::convert::{batch_in, batch_out, config_in, context_in, error_out, spec_out};
-use super::imports::HostDatabases;
+use super::imports::Capabilities;
 use crate::bindings::metric::luthier::plugin::data::{Batch as WitBatch, Error as WitError};
 use crate::bindings::template::exports::luthier::plugin::template as wit;
 use crate::template::{dedup_batch, messages_batch, verdicts_batch};
 use crate::{Answer, Batch, Column, Stages, Template, Utf8Column};
 
 /// The component's exports.
-pub struct TemplateGuest<T>(PhantomData<T>);
+pub struct TemplateGuest<T, C>(PhantomData<(T, C)>);
 
 /// An opened template. The host calls from one thread and never re-enters.
-pub struct Pipeline<T>(RefCell<T>);
+pub struct Pipeline<T, C>(RefCell<T>, PhantomData<C>);
 
-impl<T: Template + 'static> wit::Guest for TemplateGuest<T> {
-    type Pipeline = Pipeline<T>;
+impl<T: Template + 'static, C: Capabilities> wit::Guest for TemplateGuest<T, C> {
+    type Pipeline = Pipeline<T, C>;
 
     fn describe() -> wit::Descriptor {
         super::report_panics();
@@ -42,13 +42,13 @@ impl<T: Template + 'static> wit::Guest for TemplateGuest<T> {
     }
 }
 
-impl<T: Template + 'static> wit::GuestPipeline for Pipeline<T> {
+impl<T: Template + 'static, C: Capabilities> wit::GuestPipeline for Pipeline<T, C> {
     fn open(config: String, ctx: wit::Context) -> Result<wit::Pipeline, WitError> {
         super::report_panics();
         let template = config_in(&config)
-            .and_then(|config| T::open(config, context_in(ctx), Box::new(HostDatabases)))
+            .and_then(|config| T::open(config, context_in(ctx), C::databases()))
             .map_err(error_out)?;
-        Ok(wit::Pipeline::new(Self(RefCell::new(template))))
+        Ok(wit::Pipeline::new(Self(RefCell::new(template), PhantomData)))
     }
 
     fn generate(&self, n: u32) -> Result<WitBatch, WitError> {

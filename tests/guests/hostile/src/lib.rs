@@ -56,7 +56,7 @@ impl Metric for Hostile {
     }
 }
 
-export_metric!(Hostile);
+export_metric!(Hostile, sql);
 
 impl Hostile {
     /// Batches that are wrong in one way each.
