@@ -167,7 +167,7 @@ pub fn finish(invocation: Invocation) -> Result<Invocation, Diagnostic> {
     let command = invocation.command;
     let missing = command.positionals.iter().filter(|p| p.required).map(|p| p.key);
     let missing = missing.chain(command.keys.iter().filter(|key| key.required).map(|key| key.name));
-    let missing: Vec<_> = missing.filter(|key| !invocation.values.contains_key(*key)).collect();
+    let missing: Vec<_> = missing.filter(|key| command.is_missing(key, &invocation.values)).collect();
     let Some(first) = missing.first() else { return Ok(invocation) };
     let list = missing.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let doc = command.doc_of(first).unwrap_or_default();

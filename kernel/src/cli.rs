@@ -103,8 +103,9 @@ fn run_command(command: &'static Command, arguments: &[String]) -> Result<(), Cl
     match run::run(&line.invocation, &engine, &cancel, &mut terminal) {
         Ok(outcome) => {
             terminal.close();
+            let holds = holds(&outcome);
             print(&line, outcome);
-            Ok(())
+            if holds { Ok(()) } else { Err(CliError::Failed(Vec::new())) }
         }
         Err(failed) => {
             terminal.close();
@@ -151,6 +152,17 @@ fn print(line: &Line, outcome: Outcome) {
             }
         }
         _ => terminal::print_line(run::render(&line.invocation, outcome).plain()),
+    }
+}
+
+/// A check that found something wrong has done its work, and the shell is to know what it found.
+fn holds(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Answered(response) => match &**response {
+            luthier_protocol::Response::TrainingChecked(check) => check.passed,
+            _ => true,
+        },
+        Outcome::Shown(_) => true,
     }
 }
 

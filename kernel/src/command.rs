@@ -15,6 +15,7 @@ pub mod kind;
 pub mod adapters;
 pub mod ask;
 pub mod cancel;
+pub mod check;
 pub mod dataset;
 pub mod datasets;
 pub mod device;
@@ -163,7 +164,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 18] = [
+static COMMANDS: [&Command; 19] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -172,6 +173,7 @@ static COMMANDS: [&Command; 18] = [
     &datasets::COMMAND,
     &show::COMMAND,
     &finetune::COMMAND,
+    &check::COMMAND,
     &ask::COMMAND,
     &evaluate::COMMAND,
     &leaderboard::COMMAND,
@@ -217,6 +219,12 @@ impl Command {
             });
         }
         usage
+    }
+
+    /// A required key may be left out where a recipe's file gives it.
+    pub fn is_missing(&self, key: &str, values: &Values) -> bool {
+        let in_file = self.name == check::COMMAND.name && values.contains_key("name");
+        !values.contains_key(key) && !in_file
     }
 
     /// The doc line of a key or argument.

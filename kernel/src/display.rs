@@ -16,11 +16,13 @@ pub mod table;
 pub mod text;
 
 pub mod asked;
+pub mod check;
 pub mod dataset;
 pub mod finetune;
 pub mod help;
 pub mod lists;
 pub mod plugin;
+pub mod records;
 pub mod scores;
 pub mod shown;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod catalog;
+pub(crate) mod check;
 pub(crate) mod dataset;
 pub(crate) mod device;
 pub(crate) mod evaluate;
@@ -9,6 +10,7 @@ pub(crate) mod finetune;
 pub(crate) mod load;
 pub(crate) mod plugin;
 pub(crate) mod predict;
+pub(crate) mod records;
 pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod show;

@@ -207,6 +207,18 @@ pub enum Error {
     /// The train crate's.
     #[error(transparent)]
     Train(#[from] luthier_train::Error),
+    /// A loss or gradient is infinite or not a number.
+    #[error("{source}; rows of {data} ({split}): {}", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NotFinite {
+        /// Step, tensor, and which checkpoint is safe.
+        source: Box<luthier_train::Error>,
+        /// The dataset.
+        data: String,
+        /// The split trained on.
+        split: String,
+        /// Rows of the step, from 1.
+        rows: Vec<usize>,
+    },
     /// The synth crate's.
     #[error(transparent)]
     Synth(#[from] luthier_synth::Error),

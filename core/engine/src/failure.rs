@@ -44,6 +44,7 @@ fn kind(error: &Error) -> FailureKind {
         Error::Model(error) => model_kind(error),
         Error::Data(error) => data_kind(error),
         Error::Train(error) => train_kind(error),
+        Error::NotFinite { .. } => FailureKind::Training,
         Error::LanguageModel(luthier_lm::Error::Interrupted) => FailureKind::Interrupted,
         Error::LanguageModel(_) => FailureKind::Model,
         Error::Synth(error) => synth_kind(error),
@@ -145,6 +146,11 @@ fn hint(error: &Error) -> Option<String> {
             Some("this project was used by a newer luthier: upgrade, or start the newer engine".into())
         }
         Error::NotAStore { path } => Some(format!("move {} away", path.display())),
+        Error::NotFinite { .. } => Some(
+            "lower `learning_rate`, or set `max_grad_norm`; `show` with --tokens shows the rows. The last checkpoint is \
+             as it was before"
+                .into(),
+        ),
         Error::ShuttingDown => Some("run it again: a new engine is started on demand".into()),
         Error::Io { source, .. } => disk_hint(source),
         Error::Train(luthier_train::Error::CheckpointNotWritten { source, .. }) => disk_hint(source),

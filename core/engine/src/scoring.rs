@@ -11,4 +11,6 @@ mod files;
 
 pub(crate) use arms::Arm;
 pub(crate) use bench::Bench;
+#[cfg(test)]
+pub(crate) use files::read_predictions as read_table;
 pub(crate) use files::{read_predictions, write_jsonl, write_parquet};

@@ -54,6 +54,7 @@ pub(crate) fn lane(request: &Request) -> Lane {
     let title = match request {
         Request::Load { model, .. } => format!("load {model}"),
         Request::Finetune(spec) => format!("finetune {}", spec.name.as_deref().unwrap_or(&spec.data)),
+        Request::CheckTraining { .. } => "check training".to_owned(),
         Request::Resume { run } => format!("resume {run}"),
         Request::Ask(spec) => format!("ask {}", spec.model),
         Request::Evaluate(spec) => format!("evaluate {}", spec.name.as_deref().unwrap_or(&spec.data)),
@@ -100,6 +101,8 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Adapters => commands::catalog::adapters(context),
         Request::Datasets => commands::catalog::datasets(context),
         Request::Runs => commands::catalog::runs(context),
+        Request::RunRecord { run } => commands::records::show(context, &run),
+        Request::RunDiff { run, against } => commands::records::diff(context, &run, &against),
         Request::Plugins => commands::catalog::plugins(context),
         Request::Plugin(request) => commands::plugin::plugin(context, request),
         Request::Leaderboard => commands::catalog::leaderboard(context),
@@ -110,6 +113,7 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         }
         Request::Rows { data, split } => commands::rows::rows(context, &data, split.as_deref()),
         Request::Finetune(spec) => commands::finetune::finetune(context, spec),
+        Request::CheckTraining { spec, recipe } => commands::check::training(context, spec, recipe.as_deref()),
         Request::Resume { run } => commands::finetune::resume(context, &run),
         Request::CancelRun { run } => commands::runs::cancel(context, &run),
         Request::Follow { run } => commands::runs::follow(context, &run),

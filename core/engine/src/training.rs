@@ -8,8 +8,13 @@
 //! or on how often it was interrupted.
 
 mod adapter;
+mod card;
+mod config;
+pub(crate) mod metrics;
 mod prepare;
 mod recipe;
+pub(crate) mod record;
+mod report;
 mod tracker;
 
 pub(crate) use prepare::{Prepared, prepare};
@@ -18,12 +23,13 @@ pub(crate) use recipe::Recipe;
 use luthier_model::{LoraAdapter, LoraConfig, TrainableModel};
 use luthier_protocol::response::Finetuned;
 use luthier_protocol::spec::Method;
-use luthier_train::{CheckpointDir, FitOutcome, FitReport};
+use luthier_train::{CheckpointDir, ExampleSource, FitData, FitOutcome, FitReport};
 
 use crate::Error;
 use crate::error::AtExt;
 use crate::service::Context;
 use crate::store::{RunRecord, RunStatus};
+use record::TrainingRecord;
 use tracker::Tracker;
 
 /// Points of the loss curve in a result.
@@ -39,7 +45,9 @@ pub(crate) fn train(
 ) -> Result<Finetuned, Error> {
     let run_dir = context.project.run_dir(&record.run);
     let run = record.run.clone();
-    let mut tracker = Tracker::begin(context, record, &run_dir)?;
+    let mut on_record = TrainingRecord::begin(context, prepared, &run, &record.started);
+    let mut tracker = Tracker::begin(context, record, &run_dir, &prepared.recipe.spec)?;
+    note(context, on_record.write(&run_dir));
     let outcome = fit(context, prepared, &mut tracker, &run_dir, resume);
     let result = match outcome {
         Ok((trainable, report)) => match report.outcome {
@@ -53,9 +61,18 @@ pub(crate) fn train(
         Err(Error::Interrupted { .. }) => RunStatus::Paused,
         Err(_) => RunStatus::Failed,
     };
+    on_record.end(status, &result);
+    note(context, on_record.write(&run_dir).and_then(|()| metrics::write(&run_dir)));
     let recorded = tracker.end(status, &result);
     // Why the run ended matters more than why that could not be written down.
     result.and_then(|finetuned| recorded.map(|()| finetuned))
+}
+
+/// A record that could not be written stops no run.
+fn note(context: Context<'_>, written: Result<(), Error>) {
+    if let Err(error) = written {
+        context.call.warn(format!("the run's record is not complete: {error}"));
+    }
 }
 
 fn fit(
@@ -66,27 +83,29 @@ fn fit(
     resume: bool,
 ) -> Result<(TrainableModel, FitReport), Error> {
     let checkpoints = CheckpointDir::open(run_dir.join("checkpoints"))?;
-    let mut trainable = trainable(prepared)?;
-    let report = luthier_train::fit(
+    let mut trainable = trainable(prepared).at("/lora")?;
+    let evaluation = prepared.evaluation.as_ref().map(|(_, built)| &built.examples as &dyn ExampleSource);
+    let report = luthier_train::fit_on(
         &mut trainable,
-        &prepared.built.examples,
+        FitData { train: &prepared.built.examples, evaluation },
         &prepared.config,
         &checkpoints,
         resume,
         &mut |event| tracker.fit_event(event),
         context.cancel(),
-    )?;
+    );
+    let report = report.map_err(|error| prepared.name_rows(error))?;
     Ok((trainable, report))
 }
 
 /// What is trained, as a run first gets it: a resumed run starts from the same values.
-fn trainable(prepared: &Prepared) -> Result<TrainableModel, Error> {
+pub(crate) fn trainable(prepared: &Prepared) -> luthier_model::Result<TrainableModel> {
     let base = prepared.base.model.clone();
     let spec = &prepared.recipe.spec;
     Ok(match spec.method {
         Method::Full => TrainableModel::Full { model: base },
         Method::Lora => {
-            let adapter = LoraAdapter::init(&base, &lora_config(spec), spec.train.seed).at("/lora")?;
+            let adapter = LoraAdapter::init(&base, &lora_config(spec), spec.train.seed)?;
             TrainableModel::Lora { base, adapter }
         }
     })
@@ -122,6 +141,9 @@ fn finish(
         n_target_tokens: report.n_target_tokens,
         tokens_per_second: report.tokens_per_second,
         losses: curve(&report.losses),
+        eval_losses: report.evaluations.iter().map(|one| (one.step, one.loss)).collect(),
+        best_step: (report.result_step != report.global_step).then_some(report.result_step),
+        stopped_early: report.stopped_early,
         warnings,
     })
 }

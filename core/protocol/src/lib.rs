@@ -26,7 +26,7 @@ pub mod request;
 pub mod response;
 pub mod spec;
 
-pub use event::{Event, StepEvent};
+pub use event::{EvalEvent, Event, StepEvent};
 pub use failure::{Failure, FailureKind, Location};
 pub use message::{ClientBody, ClientMessage, EngineBody, EngineMessage, PROTOCOL_VERSION};
 pub use request::Request;

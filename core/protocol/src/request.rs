@@ -19,6 +19,10 @@ pub enum Request {
     Datasets,
     /// Runs of this project.
     Runs,
+    /// Everything on record of one run.
+    RunRecord { run: String },
+    /// What two runs have in common, and what not.
+    RunDiff { run: String, against: String },
     /// Plugins and what each may do.
     Plugins,
     /// Make, test, install or remove a plugin.
@@ -35,6 +39,8 @@ pub enum Request {
     Rows { data: String, split: Option<String> },
     /// Train.
     Finetune(FinetuneSpec),
+    /// Measure the training invariances on a recipe's own model and data: given whole, or as a file.
+    CheckTraining { spec: Option<Box<FinetuneSpec>>, recipe: Option<String> },
     /// Go on with a paused, cancelled or broken run.
     Resume { run: String },
     /// Pause a running run with a checkpoint.

@@ -17,6 +17,8 @@ pub enum Response {
     Adapters { adapters: Vec<AdapterInfo> },
     Datasets { datasets: Vec<DatasetInfo> },
     Runs { runs: Vec<RunInfo> },
+    RunRecord(RunDetails),
+    RunDiff(RunDiff),
     Plugins { plugins: Vec<PluginInfo> },
     Plugin(PluginReport),
     Leaderboard { rows: Vec<ScoreRow> },
@@ -25,6 +27,7 @@ pub enum Response {
     Shown(Shown),
     Rows { path: String, n_rows: u64, fingerprint: String },
     Finetuned(Finetuned),
+    TrainingChecked(TrainingCheck),
     Asked(Asked),
     Evaluated(Evaluation),
     Predicted { predictions: String, path: String, n_rows: u64, signature: Signature },
@@ -137,6 +140,47 @@ pub struct RunInfo {
     pub message: Option<String>,
 }
 
+/// Everything on record of one run, as dotted keys and text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDetails {
+    pub run: String,
+    pub name: String,
+    pub status: String,
+    pub started: String,
+    /// What shapes the result: settings and hashes of what they name.
+    pub inputs: Vec<(String, String)>,
+    /// What may shape it: processor, threads, build.
+    pub environment: Vec<(String, String)>,
+    /// What came of it.
+    pub outcome: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+    /// Per-step metrics as Parquet, if the run has ended.
+    pub metrics: Option<String>,
+}
+
+/// Two runs side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDiff {
+    pub run: String,
+    pub against: String,
+    /// Inputs that differ.
+    pub inputs: Vec<Difference>,
+    /// How many inputs are equal.
+    pub n_equal: usize,
+    /// What differs of processor, threads and build.
+    pub environment: Vec<Difference>,
+    /// All of the outcome, equal or not.
+    pub outcome: Vec<Difference>,
+}
+
+/// One key of two runs; `None`: one of them does not have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    pub key: String,
+    pub run: Option<String>,
+    pub against: Option<String>,
+}
+
 /// A plugin and its audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginInfo {
@@ -192,8 +236,47 @@ pub struct Finetuned {
     pub tokens_per_second: f64,
     /// Loss by step, at most 500 points.
     pub losses: Vec<(u64, f64)>,
+    /// Evaluation loss by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eval_losses: Vec<(u64, f64)>,
+    /// The step whose weights the adapter has, if it is not the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u64>,
+    /// It ended early: evaluations did not get better.
+    #[serde(default)]
+    pub stopped_early: bool,
     /// Rows dropped or cut, and why.
     pub warnings: Vec<String>,
+}
+
+/// The training invariances of a recipe, measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingCheck {
+    pub model: String,
+    pub data: String,
+    /// Rows that every short run trained on.
+    pub n_rows: u64,
+    /// Optimizer steps of each.
+    pub n_steps: u64,
+    pub checks: Vec<CheckLine>,
+    /// All of them hold.
+    pub passed: bool,
+    pub seconds: f64,
+}
+
+/// One invariance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckLine {
+    pub name: String,
+    /// What was compared.
+    pub detail: String,
+    /// The largest difference found.
+    pub measured: f64,
+    /// The largest difference allowed.
+    pub tolerance: f64,
+    /// What is measured.
+    pub unit: String,
+    pub passed: bool,
 }
 
 /// Generated text.

@@ -150,14 +150,20 @@ pub struct TrainSpec {
     pub gradient_accumulation_steps: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// `linear`, `cosine` or `constant`, after the warm-up.
+    /// What moves the weights.
+    pub optimizer: Optimizer,
+    /// SGD's momentum.
+    pub momentum: f64,
+    /// `linear`, `cosine`, `constant` or `wsd`, after the warm-up.
     pub schedule: Schedule,
     /// Share of all steps spent warming up; `warmup_steps` wins.
     pub warmup_ratio: f64,
     /// Steps spent warming up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup_steps: Option<u64>,
-    /// AdamW's decoupled weight decay (on matrices only).
+    /// Share of all steps spent in `wsd`'s decay.
+    pub decay_ratio: f64,
+    /// Weight decay, on matrices only.
     pub weight_decay: f64,
     /// AdamW's first and second moment decay.
     pub betas: (f64, f64),
@@ -176,6 +182,42 @@ pub struct TrainSpec {
     pub seed: u64,
     /// Steps between checkpoints; 0: only at the end and on an interrupt.
     pub checkpoint_steps: u64,
+    /// Newest checkpoints kept, besides the best.
+    pub keep_checkpoints: usize,
+    /// Pack sequences into rows of `max_seq_len` tokens; a micro-batch is then `batch_size` rows.
+    pub packing: bool,
+    /// NEFTune's α: noise on the embeddings while training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neftune_alpha: Option<f64>,
+    /// Steps between evaluations on `eval_split`; 0: none.
+    pub eval_steps: u64,
+    /// Split evaluated on; `validation`, `valid`, `dev` or `test`, the first that there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_split: Option<String>,
+    /// End after so many evaluations in a row without a better loss, with the best weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping_patience: Option<u64>,
+    /// By how much a loss must be lower to be better, in nats.
+    pub early_stopping_threshold: f64,
+    /// The adapter has the weights of the best evaluation, not the last.
+    pub load_best: bool,
+    /// What is minimized.
+    pub objective: Objective,
+    /// How strongly a preference objective holds to the model it started from.
+    pub beta: f64,
+    /// DPO's loss.
+    pub dpo_loss: DpoLoss,
+    /// Probability that a preference is the wrong way round.
+    pub label_smoothing: f64,
+    /// KTO: weight of desirable examples.
+    pub desirable_weight: f64,
+    /// KTO: weight of undesirable examples.
+    pub undesirable_weight: f64,
+    /// The same bits on every processor.
+    pub portable: bool,
+    /// A directory for TensorBoard's event files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<String>,
 }
 
 impl Default for TrainSpec {
@@ -186,9 +228,12 @@ impl Default for TrainSpec {
             batch_size: 16,
             gradient_accumulation_steps: 1,
             learning_rate: 2e-4,
+            optimizer: Optimizer::AdamW,
+            momentum: 0.9,
             schedule: Schedule::Cosine,
             warmup_ratio: 0.03,
             warmup_steps: None,
+            decay_ratio: 0.1,
             weight_decay: 0.0,
             betas: (0.9, 0.999),
             epsilon: 1e-8,
@@ -198,8 +243,72 @@ impl Default for TrainSpec {
             train_on_prompt: false,
             seed: 0,
             checkpoint_steps: 50,
+            keep_checkpoints: 2,
+            packing: false,
+            neftune_alpha: None,
+            eval_steps: 0,
+            eval_split: None,
+            early_stopping_patience: None,
+            early_stopping_threshold: 0.0,
+            load_best: false,
+            objective: Objective::Sft,
+            beta: 0.1,
+            dpo_loss: DpoLoss::Sigmoid,
+            label_smoothing: 0.0,
+            desirable_weight: 1.0,
+            undesirable_weight: 1.0,
+            portable: false,
+            tensorboard: None,
         }
     }
+}
+
+/// What moves the weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Optimizer {
+    /// AdamW with moments in f32.
+    #[default]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// AdamW with moments in 8 bits.
+    #[serde(rename = "adamw-8bit")]
+    AdamW8bit,
+    /// Gradient descent with momentum.
+    #[serde(rename = "sgd")]
+    Sgd,
+    /// Adafactor.
+    #[serde(rename = "adafactor")]
+    Adafactor,
+}
+
+/// What is minimized.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Supervised fine-tuning: the likelihood of given text.
+    #[default]
+    Sft,
+    /// Direct preference optimization, of chosen and rejected.
+    Dpo,
+    /// Odds ratio preference optimization, of chosen and rejected.
+    Orpo,
+    /// Kahneman-Tversky optimization, of rows with a thumb up or down.
+    Kto,
+}
+
+/// The shape of DPO's loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DpoLoss {
+    /// The paper's, with optional label smoothing.
+    #[default]
+    Sigmoid,
+    /// A hinge on the margin.
+    Hinge,
+    /// IPO: a squared distance to a margin.
+    Ipo,
+    /// Unbiased under flipped labels.
+    Robust,
 }
 
 /// Learning-rate schedules (as in `transformers.optimization`).
@@ -213,6 +322,8 @@ pub enum Schedule {
     Linear,
     /// No decay.
     Constant,
+    /// Warm-up, stable, decay.
+    Wsd,
 }
 
 /// What happens to an example longer than `max_seq_len`.

@@ -6,32 +6,35 @@
 //!   step-000150/ …
 //! ```
 //!
-//! One is written under a temporary name, synced and renamed; the newest two are kept, so that one
-//! that the disk has damaged costs some steps and not the run.
+//! One is written under a temporary name, synced and renamed; the newest few are kept (two by
+//! default, so that one that the disk has damaged costs some steps and not the run), and the best.
+//! Whichever file-system call fails, the checkpoints that were there stay.
 
+mod fs;
 mod state;
 mod tensors;
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use state::{Checkpoint, Cursor, Identity};
+pub use state::{Checkpoint, Cursor, Identity, OptimizerState};
+
+use fs::{Fs, RealFs};
 
 use crate::{Error, Result};
 use tensors::HashingWriter;
 
 /// Version of the files described here.
-const FORMAT_VERSION: u64 = 1;
-/// Checkpoints kept.
-const KEPT: usize = 2;
+const FORMAT_VERSION: u64 = 2;
 /// Checkpoints are this or nothing; anything else in the directory is left alone.
 const PREFIX: &str = "step-";
 /// What a writer that was killed leaves behind.
 const TEMPORARY_PREFIX: &str = ".writing-";
+/// An earlier checkpoint of a step that is being saved again.
+const REPLACED_PREFIX: &str = "replaced-";
 /// Where a damaged checkpoint is put, out of the way of its successor.
 const DAMAGED_PREFIX: &str = "damaged-";
 const STATE_FILE: &str = "state.json";
@@ -40,13 +43,19 @@ const CHECKSUMS_FILE: &str = "checksums.json";
 /// A `state.json` or `checksums.json` larger than this is not one of ours.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
-/// Opens a new file for writing. A parameter so that a full disk can be tested.
-type OpenFile = Box<dyn Fn(&Path) -> io::Result<File> + Send + Sync>;
-
 /// The checkpoints of one run.
 pub struct CheckpointDir {
     root: PathBuf,
-    open_file: OpenFile,
+    fs: Box<dyn Fs>,
+}
+
+/// Which checkpoints survive a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// So many of the newest.
+    pub newest: usize,
+    /// And the one of this step.
+    pub best: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,15 +80,28 @@ impl CheckpointDir {
     /// killed are removed: one run has one writer.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root).map_err(io_error(&root))?;
-        let directory = CheckpointDir { root, open_file: Box::new(|path| File::create_new(path)) };
-        for name in directory.entries()? {
+        std::fs::create_dir_all(&root).map_err(io_error(&root))?;
+        let directory = CheckpointDir { root, fs: Box::new(RealFs) };
+        directory.tidy()?;
+        Ok(directory)
+    }
+
+    /// Undo what a killed writer has left half done.
+    fn tidy(&self) -> Result<()> {
+        let remove = |path: &Path| std::fs::remove_dir_all(path).map_err(io_error(path));
+        for name in self.entries()? {
+            let path = self.root.join(&name);
             if name.starts_with(TEMPORARY_PREFIX) {
-                let path = directory.root.join(name);
-                fs::remove_dir_all(&path).map_err(io_error(&path))?;
+                remove(&path)?;
+            } else if let Some(step) = name.strip_prefix(REPLACED_PREFIX) {
+                let target = self.root.join(format!("{PREFIX}{step}"));
+                match target.exists() {
+                    true => remove(&path)?,
+                    false => std::fs::rename(&path, &target).map_err(io_error(&path))?,
+                }
             }
         }
-        Ok(directory)
+        Ok(())
     }
 
     /// The directory itself.
@@ -95,9 +117,9 @@ impl CheckpointDir {
         Ok(steps)
     }
 
-    /// Write `checkpoint`, then let go of all but the newest two. Either the whole checkpoint is on
-    /// disk afterwards, or none of it and every earlier one as it was.
-    pub fn save(&self, checkpoint: &Checkpoint<'_>) -> Result<()> {
+    /// Write `checkpoint`, then let go of those not to `keep`. Either the whole checkpoint is on disk
+    /// afterwards, or none of it and every earlier one as it was. Returns what could not be let go of.
+    pub fn save(&self, checkpoint: &Checkpoint<'_>, keep: Keep) -> Result<Option<String>> {
         let not_written = |source| Error::CheckpointNotWritten {
             step: checkpoint.cursor.global_step,
             safe_step: self.steps().ok().and_then(|steps| steps.last().copied()),
@@ -105,7 +127,13 @@ impl CheckpointDir {
             source,
         };
         self.write(checkpoint).map_err(not_written)?;
-        self.prune()
+        // The checkpoint is safe: an old one that stays costs space and nothing else.
+        Ok(self.prune(keep).err().map(|error| format!("an old checkpoint could not be removed: {error}")))
+    }
+
+    /// The checkpoint of one step.
+    pub fn load(&self, step: u64) -> Result<Checkpoint<'static>> {
+        self.read(step)
     }
 
     /// The newest checkpoint that is whole. Damaged newer ones are moved aside and named in the
@@ -137,9 +165,9 @@ impl CheckpointDir {
             let path = self.path_of(newer);
             let aside = self.root.join(format!("{DAMAGED_PREFIX}{newer:06}"));
             if aside.exists() {
-                fs::remove_dir_all(&aside).map_err(io_error(&aside))?;
+                std::fs::remove_dir_all(&aside).map_err(io_error(&aside))?;
             }
-            fs::rename(&path, &aside).map_err(io_error(&path))?;
+            std::fs::rename(&path, &aside).map_err(io_error(&path))?;
         }
         Ok(())
     }
@@ -151,7 +179,7 @@ impl CheckpointDir {
     /// Names of all entries that are valid UTF-8, sorted.
     fn entries(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.root).map_err(io_error(&self.root))? {
+        for entry in std::fs::read_dir(&self.root).map_err(io_error(&self.root))? {
             let entry = entry.map_err(io_error(&self.root))?;
             names.extend(entry.file_name().into_string().ok());
         }
@@ -160,30 +188,56 @@ impl CheckpointDir {
     }
 
     fn write(&self, checkpoint: &Checkpoint<'_>) -> io::Result<()> {
-        let directory = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(&self.root)?;
+        let step = checkpoint.cursor.global_step;
+        let temporary = self.root.join(format!("{TEMPORARY_PREFIX}{step:06}"));
+        let written = self.write_in(&temporary, checkpoint).and_then(|()| self.put_in_place(&temporary, step));
+        if written.is_err() && temporary.exists() {
+            // Best effort: what stays is removed when the directory is opened again.
+            let _ = self.fs.remove_dir_all(&temporary);
+        }
+        written
+    }
+
+    fn write_in(&self, directory: &Path, checkpoint: &Checkpoint<'_>) -> io::Result<()> {
+        if directory.exists() {
+            self.fs.remove_dir_all(directory)?;
+        }
+        self.fs.create_dir(directory)?;
         let tensors =
-            self.write_file(&directory.path().join(TENSORS_FILE), |file| tensors::write(file, &checkpoint.tensors()))?;
+            self.write_file(&directory.join(TENSORS_FILE), |file| tensors::write(file, &checkpoint.tensors()))?;
         let state = serde_json::to_vec_pretty(&checkpoint.header())?;
-        let state = self.write_file(&directory.path().join(STATE_FILE), |file| file.write_all(&state))?;
+        let state = self.write_file(&directory.join(STATE_FILE), |file| file.write_all(&state))?;
         let checksums = Checksums { format_version: FORMAT_VERSION, state, tensors };
         let checksums = serde_json::to_vec_pretty(&checksums)?;
-        self.write_file(&directory.path().join(CHECKSUMS_FILE), |file| file.write_all(&checksums))?;
-        luthier_data::atomic::sync_dir(directory.path())?;
+        self.write_file(&directory.join(CHECKSUMS_FILE), |file| file.write_all(&checksums))?;
+        self.fs.sync_dir(directory)
+    }
 
-        let target = self.path_of(checkpoint.cursor.global_step);
-        if target.exists() {
-            // Same run, same step, same content: only a repeated save gets here.
-            fs::remove_dir_all(&target)?;
+    /// A step that is saved again replaces the earlier one, which is out of the way only while the
+    /// new one takes its name.
+    fn put_in_place(&self, temporary: &Path, step: u64) -> io::Result<()> {
+        let target = self.path_of(step);
+        let replaced = self.root.join(format!("{REPLACED_PREFIX}{step:06}"));
+        let replaces = target.exists();
+        if replaces {
+            self.fs.rename(&target, &replaced)?;
         }
-        fs::rename(directory.path(), &target)?;
-        // Its content has moved; there is nothing left for the guard to remove.
-        let _ = directory.keep();
-        luthier_data::atomic::sync_dir(&self.root)
+        if let Err(error) = self.fs.rename(temporary, &target) {
+            if replaces {
+                self.fs.rename(&replaced, &target)?;
+            }
+            return Err(error);
+        }
+        if replaces {
+            // If it stays, the next `open` removes it.
+            let _ = self.fs.remove_dir_all(&replaced);
+        }
+        self.fs.sync_dir(&self.root)
     }
 
     /// Write and sync one file; returns the hash of its content.
     fn write_file(&self, path: &Path, fill: impl FnOnce(&mut HashingWriter) -> io::Result<()>) -> io::Result<String> {
-        let mut writer = HashingWriter::new((self.open_file)(path)?);
+        let mut writer = HashingWriter::new(self.fs.create_file(path)?);
         fill(&mut writer)?;
         writer.finish()
     }
@@ -211,11 +265,12 @@ impl CheckpointDir {
         Ok(checkpoint)
     }
 
-    fn prune(&self) -> Result<()> {
+    fn prune(&self, keep: Keep) -> Result<()> {
         let steps = self.steps()?;
-        for &step in &steps[..steps.len().saturating_sub(KEPT)] {
+        let old = &steps[..steps.len().saturating_sub(keep.newest)];
+        for &step in old.iter().filter(|step| Some(**step) != keep.best) {
             let path = self.path_of(step);
-            fs::remove_dir_all(&path).map_err(io_error(&path))?;
+            self.fs.remove_dir_all(&path).map_err(io_error(&path))?;
         }
         Ok(())
     }
@@ -227,11 +282,11 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
 
 fn read_file(path: &Path, limit_bytes: u64) -> std::result::Result<Vec<u8>, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let size_bytes = fs::metadata(path).map_err(|error| format!("{name}: {error}"))?.len();
+    let size_bytes = std::fs::metadata(path).map_err(|error| format!("{name}: {error}"))?.len();
     if size_bytes > limit_bytes {
         return Err(format!("{name} has {size_bytes} bytes, at most {limit_bytes} are read"));
     }
-    fs::read(path).map_err(|error| format!("{name}: {error}"))
+    std::fs::read(path).map_err(|error| format!("{name}: {error}"))
 }
 
 fn read_checked(path: &Path, limit_bytes: u64, expected: &str) -> std::result::Result<Vec<u8>, String> {
@@ -245,4 +300,4 @@ fn read_checked(path: &Path, limit_bytes: u64, expected: &str) -> std::result::R
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -76,14 +76,36 @@ pub enum Error {
         /// Length of `labels`.
         n_labels: usize,
     },
+    /// Preferences that are no whole pairs, or too few.
+    #[error("{n_examples} examples cannot be compared: this objective takes them {per_unit} by {per_unit}, at least 2")]
+    IncompleteUnit {
+        /// How many there are.
+        n_examples: usize,
+        /// How many belong together.
+        per_unit: usize,
+    },
+    /// Evaluation is asked for, and there is nothing to evaluate on.
+    #[error("eval_steps is {eval_steps}, but there is no evaluation data")]
+    NoEvaluationData {
+        /// As configured.
+        eval_steps: u64,
+    },
     /// Nothing is trainable.
     #[error("the model has no trainable tensor")]
     NothingTrainable,
     /// The loss is infinite or not a number.
     #[error(
-        "the loss of step {step} is {loss}{}; examples of the step: {}",
-        match tensor { Some(name) => format!(", and tensor {name} is not finite"), None => String::new() },
-        join(examples)
+        "the loss of step {step} is {loss}: {}; examples of the step: {}; {}",
+        match (tensor, largest) {
+            (Some(name), _) => format!("tensor {name} is not finite"),
+            (None, Some(largest)) => {
+                let (name, value) = &**largest;
+                format!("every weight is finite, the largest ({value:.1e}) is in tensor {name}")
+            }
+            (None, None) => "every weight is finite".to_owned(),
+        },
+        join(examples),
+        safe(safe_step)
     )]
     NonFiniteLoss {
         /// Optimizer step, from 1.
@@ -92,16 +114,39 @@ pub enum Error {
         loss: f64,
         /// First tensor that holds an infinity or NaN, if it is the weights.
         tensor: Option<String>,
+        /// Else the trained tensor with the largest magnitude, and that.
+        largest: Option<Box<(String, f32)>>,
         /// Indices of the examples of this step.
         examples: Vec<usize>,
+        /// Newest step that lies complete on disk.
+        safe_step: Option<u64>,
     },
     /// A gradient is infinite or not a number.
-    #[error("step {step}: the gradient of {} is not finite", join(tensors))]
+    #[error(
+        "step {step}: the gradient of {} is not finite; examples of the step: {}; {}",
+        join(tensors),
+        join(examples),
+        safe(safe_step)
+    )]
     NonFiniteGradient {
         /// Optimizer step, from 1.
         step: u64,
         /// Names of the tensors.
         tensors: Vec<String>,
+        /// Indices of the examples of this step.
+        examples: Vec<usize>,
+        /// Newest step that lies complete on disk.
+        safe_step: Option<u64>,
+    },
+    /// An evaluation's loss is infinite or not a number.
+    #[error("the evaluation after step {step} has a loss of {loss}; {}", safe(safe_step))]
+    NonFiniteEvaluation {
+        /// Optimizer steps done.
+        step: u64,
+        /// What the loss was.
+        loss: f64,
+        /// Newest step that lies complete on disk.
+        safe_step: Option<u64>,
     },
     /// The gradient-flow audit failed.
     #[error(
@@ -191,4 +236,18 @@ pub enum Error {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] luthier_model::Error),
+}
+
+impl Error {
+    /// The same error, saying which step lies complete on disk.
+    pub(crate) fn with_safe_step(mut self, checkpoints: &crate::CheckpointDir) -> Self {
+        let newest = checkpoints.steps().ok().and_then(|steps| steps.last().copied());
+        if let Error::NonFiniteLoss { safe_step, .. }
+        | Error::NonFiniteGradient { safe_step, .. }
+        | Error::NonFiniteEvaluation { safe_step, .. } = &mut self
+        {
+            *safe_step = newest;
+        }
+        self
+    }
 }

@@ -6,7 +6,7 @@
 //! ```text
 //! g   = d( Σ nll / n_targets ) / dw        one mean over the whole step, not a mean of means
 //! g   = g · min(1, max_grad_norm / (‖g‖ + 1e-6))
-//! w   = AdamW(w, g, learning_rate · schedule(t))
+//! w   = optimizer(w, g, learning_rate · schedule(t))
 //! ```
 //!
 //! `N` steps equal `k` steps, a resume and `N − k` steps bit for bit: order and dropout are
@@ -21,6 +21,9 @@ pub mod config;
 mod error;
 pub mod fit;
 pub mod gradients;
+pub mod invariance;
+pub mod objective;
+pub mod optimizer;
 pub mod schedule;
 pub mod source;
 pub mod trainable;
@@ -28,7 +31,9 @@ pub mod trainable;
 pub use checkpoint::CheckpointDir;
 pub use config::TrainConfig;
 pub use error::{Difference, Error, Result};
-pub use fit::{FitEvent, FitOutcome, FitReport, StepEvent, fit};
+pub use fit::{Evaluation, FitData, FitEvent, FitOutcome, FitReport, StepEvent, fit, fit_on};
+pub use objective::{DpoLoss, Objective, ObjectiveKind};
+pub use optimizer::OptimizerKind;
 pub use schedule::Schedule;
-pub use source::{ExampleRef, ExampleSource};
+pub use source::{ExampleRef, ExampleSource, Labelled};
 pub use trainable::Trainable;

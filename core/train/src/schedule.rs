@@ -1,11 +1,13 @@
 //! The learning rate over time: a warm-up from zero, then a decay. Multipliers of the peak rate,
-//! equal to `transformers.optimization.get_{cosine,linear,constant}_schedule_with_warmup`.
+//! equal to `transformers.optimization.get_{cosine,linear,constant}_schedule_with_warmup` and
+//! `get_wsd_schedule` (linear warm-up, cosine decay to 0).
 //!
 //! ```text
 //! step < warmup:   step / max(1, warmup)                       0 at the very first step
 //! linear:          (total − step) / max(1, total − warmup)
 //! cosine:          ½ (1 + cos(π · (step − warmup) / max(1, total − warmup)))
 //! constant:        1
+//! wsd:             1, and over the last `decay` steps ½ (1 + cos(π · (step − total + decay) / decay))
 //! ```
 
 use std::f64::consts::PI;
@@ -23,11 +25,14 @@ pub enum Schedule {
     Linear,
     /// No decay.
     Constant,
+    /// Warm-up, stable, decay: constant until the last part of the run, then half a cosine to zero.
+    Wsd,
 }
 
 impl Schedule {
     /// Multiplier of the peak learning rate when `step` optimizer steps have been done.
-    pub fn multiplier(self, step: u64, n_warmup_steps: u64, total_steps: u64) -> f64 {
+    /// `n_decay_steps` matters to [`Schedule::Wsd`] alone.
+    pub fn multiplier(self, step: u64, n_warmup_steps: u64, n_decay_steps: u64, total_steps: u64) -> f64 {
         if step < n_warmup_steps {
             return step as f64 / n_warmup_steps as f64;
         }
@@ -37,8 +42,19 @@ impl Schedule {
             Schedule::Cosine => (0.5 * (1.0 + (PI * progress).cos())).max(0.0),
             Schedule::Linear => (1.0 - progress).max(0.0),
             Schedule::Constant => 1.0,
+            Schedule::Wsd => {
+                // A decay longer than what the warm-up leaves begins after it and is cut short.
+                let start = total_steps.saturating_sub(n_decay_steps).max(n_warmup_steps);
+                let done = step.saturating_sub(start) as f64 / n_decay_steps.max(1) as f64;
+                (0.5 * (1.0 + (PI * done.min(1.0)).cos())).max(0.0)
+            }
         }
     }
+}
+
+/// Steps of decay that a share of the run comes to; rounded up.
+pub fn decay_steps(ratio: f64, total_steps: u64) -> u64 {
+    ((ratio * total_steps as f64).ceil() as u64).min(total_steps)
 }
 
 /// Warm-up steps that a share of the run comes to; rounded up, as `TrainingArguments.get_warmup_steps`.

@@ -5,6 +5,7 @@ use luthier_data::Example;
 use luthier_model::{IGNORE_INDEX, SequenceBatch};
 use sha2::{Digest, Sha256};
 
+use crate::objective::{Objective, ObjectiveKind};
 use crate::{Error, Result};
 
 /// One sequence to train on. `labels` are aligned to `input_ids`, as in transformers: the label at
@@ -30,6 +31,33 @@ pub trait ExampleSource {
     fn n_examples(&self) -> usize;
     /// Example `index`, from 0.
     fn example(&self, index: usize) -> ExampleRef<'_>;
+    /// Whether example `index` is one to learn from, or one to unlearn (KTO's thumbs).
+    fn is_desirable(&self, _index: usize) -> bool {
+        true
+    }
+}
+
+/// Examples with a thumb up or down each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labelled {
+    /// Prompt and completion.
+    pub examples: Vec<Example>,
+    /// As many thumbs.
+    pub desirable: Vec<bool>,
+}
+
+impl ExampleSource for Labelled {
+    fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn example(&self, index: usize) -> ExampleRef<'_> {
+        self.examples.example(index)
+    }
+
+    fn is_desirable(&self, index: usize) -> bool {
+        self.desirable[index]
+    }
 }
 
 impl ExampleSource for Vec<Example> {
@@ -46,7 +74,7 @@ impl ExampleSource for Vec<Example> {
 /// What one look at all examples finds out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Tokens of each example.
+    /// Tokens of each unit: an example, or chosen and rejected together.
     pub(crate) lengths: Vec<usize>,
     /// Hash of all tokens and labels, in order.
     pub(crate) fingerprint: String,
@@ -54,11 +82,15 @@ pub(crate) struct Survey {
 
 /// Check every example before the first step: a run must not end after an hour for a row that was
 /// bad from the start.
-pub(crate) fn survey(source: &dyn ExampleSource) -> Result<Survey> {
+pub(crate) fn survey(source: &dyn ExampleSource, objective: &Objective) -> Result<Survey> {
     const NAMED: usize = 8;
     let n_examples = source.n_examples();
+    let per_unit = objective.examples_per_unit();
     if n_examples == 0 {
         return Err(Error::NoExamples);
+    }
+    if !n_examples.is_multiple_of(per_unit) || (objective.kind == ObjectiveKind::Kto && n_examples < 2) {
+        return Err(Error::IncompleteUnit { n_examples, per_unit });
     }
     let mut hasher = Sha256::new();
     let mut lengths = Vec::with_capacity(n_examples);
@@ -73,7 +105,14 @@ pub(crate) fn survey(source: &dyn ExampleSource) -> Result<Survey> {
             without_targets.push(index);
         }
         hash_example(&mut hasher, example);
-        lengths.push(n_input_ids);
+        if objective.kind == ObjectiveKind::Kto {
+            hasher.update([u8::from(source.is_desirable(index))]);
+        }
+        match lengths.last_mut() {
+            // Chosen and rejected are one unit.
+            Some(length) if index % per_unit != 0 => *length += n_input_ids,
+            _ => lengths.push(n_input_ids),
+        }
     }
     if !without_targets.is_empty() {
         let n = without_targets.len();

@@ -23,6 +23,25 @@ pub trait Trainable {
         gradients: &mut [Vec<f32>],
         cancel: &AtomicBool,
     ) -> luthier_model::Result<BatchLoss>;
+    /// Loss of `batch`, without gradients and without dropout.
+    fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<BatchLoss>;
+    /// Log-probability of every target of `batch`, in the order of [`SequenceBatch::targets`], without
+    /// dropout.
+    fn logps(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<Vec<f64>>;
+    /// One forward pass, whose log-probabilities (in the order of [`SequenceBatch::targets`])
+    /// `objective` turns into d(loss)/d(each); adds d(loss)/dw to `gradients`.
+    fn accumulate_objective(
+        &self,
+        batch: &SequenceBatch,
+        dropout: Option<DropoutKey>,
+        objective: &mut dyn FnMut(&[f64]) -> Vec<f32>,
+        gradients: &mut [Vec<f32>],
+        cancel: &AtomicBool,
+    ) -> luthier_model::Result<()>;
+    /// Name of a frozen tensor that holds an infinity or NaN.
+    fn non_finite_frozen(&self) -> Option<String> {
+        None
+    }
     /// Hash of everything besides the trainable values that shapes the loss.
     fn frozen_fingerprint(&self) -> String;
 }
@@ -49,6 +68,29 @@ impl Trainable for TrainableModel {
         cancel: &AtomicBool,
     ) -> luthier_model::Result<BatchLoss> {
         TrainableModel::accumulate_gradients(self, batch, loss_scale, dropout, gradients, cancel)
+    }
+
+    fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<BatchLoss> {
+        TrainableModel::loss(self, batch, cancel)
+    }
+
+    fn logps(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<Vec<f64>> {
+        TrainableModel::logps(self, batch, cancel)
+    }
+
+    fn accumulate_objective(
+        &self,
+        batch: &SequenceBatch,
+        dropout: Option<DropoutKey>,
+        objective: &mut dyn FnMut(&[f64]) -> Vec<f32>,
+        gradients: &mut [Vec<f32>],
+        cancel: &AtomicBool,
+    ) -> luthier_model::Result<()> {
+        TrainableModel::accumulate_objective(self, batch, dropout, objective, gradients, cancel)
+    }
+
+    fn non_finite_frozen(&self) -> Option<String> {
+        self.model().non_finite_tensor()
     }
 
     fn frozen_fingerprint(&self) -> String {

@@ -245,7 +245,7 @@ impl Shared {
             Event::RunStarted { run, .. } => self.change(|state| state.run = Some(run)),
             Event::Step(step) => self.change(|state| state.steps.push(step)),
             Event::Warning { message } => eprintln!("warning: {message}"),
-            Event::Checkpoint { .. } | Event::Progress { .. } | Event::Text { .. } => {}
+            Event::Evaluated(_) | Event::Checkpoint { .. } | Event::Progress { .. } | Event::Text { .. } => {}
         }
     }
 

@@ -64,6 +64,6 @@ pub(crate) fn show(event: Event) {
         }
         Event::RunStarted { run, .. } => cell::status(&format!("run {run} started")),
         Event::Warning { message } => eprintln!("warning: {message}"),
-        Event::Checkpoint { .. } | Event::Text { .. } => {}
+        Event::Evaluated(_) | Event::Checkpoint { .. } | Event::Text { .. } => {}
     }
 }

@@ -178,6 +178,7 @@ fn step(global_step: u64) -> StepEvent {
         total_steps: 2,
         epoch: 1.0,
         loss: 1.0 / global_step as f64,
+        metrics: Default::default(),
         learning_rate: 1e-3,
         grad_norm: 1.0,
         n_target_tokens: 5,
@@ -199,6 +200,9 @@ fn finetuned(name: &str) -> Finetuned {
         n_target_tokens: 9,
         tokens_per_second: 9.0,
         losses: vec![(1, 1.0), (2, 0.5)],
+        eval_losses: Vec::new(),
+        best_step: None,
+        stopped_early: false,
         warnings: Vec::new(),
     }
 }

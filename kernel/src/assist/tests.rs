@@ -41,7 +41,7 @@ fn bodies_complete_tables_keys_and_values() {
     assert_eq!(at("%%finetune x\n[train]\nlear|"), ["learning_rate"]);
     assert_eq!(at("%%finetune x\nmeth|"), ["method"]);
     assert_eq!(at("%%finetune x\nmodel = \"p|"), ["pico"]);
-    assert_eq!(at("%%finetune x\n[train]\nschedule = |"), ["\"cosine\"", "\"linear\"", "\"constant\""]);
+    assert_eq!(at("%%finetune x\n[train]\nschedule = |"), ["\"cosine\"", "\"linear\"", "\"constant\"", "\"wsd\""]);
     assert_eq!(at("%%finetune x\noverwrite = t|"), ["true"]);
 }
 

@@ -143,6 +143,30 @@ fn requests_say_what_the_cell_says() {
 }
 
 #[test]
+fn runs_are_listed_shown_and_compared() {
+    assert_eq!(lower("%runs"), Request::Runs);
+    assert_eq!(lower("%runs show a-1"), Request::RunRecord { run: "a-1".into() });
+    let diff = Request::RunDiff { run: "a-1".into(), against: "b-1".into() };
+    assert_eq!(lower("%runs diff a-1 b-1"), diff);
+    assert_eq!(problem("%runs diff a-1"), "`runs diff` needs two runs");
+    assert_eq!(problem("%runs shwo a-1"), "`runs` has no `shwo`: it is `show RUN` or `diff A B`");
+}
+
+#[test]
+fn a_check_takes_a_recipe_or_its_keys() {
+    let file = Request::CheckTraining { spec: None, recipe: Some("a.toml".into()) };
+    assert_eq!(lower("%check training a.toml"), file);
+    let Request::CheckTraining { spec: Some(spec), recipe: None } =
+        lower("%%check training\nmodel = \"pico\"\ndata = \"shop\"\n[train]\npacking = true\n")
+    else {
+        panic!()
+    };
+    assert!(spec.train.packing && spec.model == "pico");
+    assert_eq!(problem("%check trainig a.toml"), "`check` knows `training`, not `trainig`");
+    assert!(cell::parse("%check training").is_err(), "neither a recipe nor keys");
+}
+
+#[test]
 fn values_that_contradict_each_other_are_refused() {
     assert_eq!(problem("%%evaluate e\ndata = \"d\"\n"), "`evaluate` needs `model` or `models`");
     assert_eq!(

@@ -24,11 +24,14 @@ const GRID: Color = [228, 228, 232];
 const INK: Color = [82, 82, 91];
 const LINE: Color = [37, 99, 235];
 const FAINT_LINE: Color = [176, 199, 246];
+const EVALUATION_LINE: Color = [217, 119, 6];
 
-/// The loss by optimizer step, in all forms.
-pub fn loss(losses: &[(u64, f64)]) -> MimeBundle {
-    let finite: Vec<(u64, f64)> = losses.iter().copied().filter(|(_, loss)| loss.is_finite()).collect();
-    let points = thin(&finite);
+/// The loss by optimizer step and, if there were any, on evaluation data, in all forms.
+pub fn loss(losses: &[(u64, f64)], evaluations: &[(u64, f64)]) -> MimeBundle {
+    let finite = |points: &[(u64, f64)]| -> Vec<(u64, f64)> {
+        points.iter().copied().filter(|(_, loss)| loss.is_finite()).collect()
+    };
+    let (points, evaluations) = (thin(&finite(losses)), thin(&finite(evaluations)));
     let smooth = smoothed(&points);
     let values: Vec<f64> = points.iter().map(|(_, loss)| *loss).collect();
     let text = match (points.first(), points.last()) {
@@ -42,7 +45,17 @@ pub fn loss(losses: &[(u64, f64)]) -> MimeBundle {
         ),
         _ => "loss  (no finite value yet)".into(),
     };
-    MimeBundle::text(text).vega_lite(vega_lite(&points, &smooth)).png(&picture(&points, &smooth))
+    let text = match (evaluations.first(), evaluations.last()) {
+        (Some(first), Some(last)) => {
+            format!("{text}  evaluation {} → {}", number::loss(first.1), number::loss(last.1))
+        }
+        _ => text,
+    };
+    MimeBundle::text(text).vega_lite(vega_lite(&points, &smooth, &evaluations)).png(&picture(
+        &points,
+        &smooth,
+        &evaluations,
+    ))
 }
 
 /// Every k-th point, and the last one.
@@ -83,7 +96,7 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     means.into_iter().filter_map(|mean| BLOCKS.get(level(mean))).collect()
 }
 
-fn vega_lite(points: &[(u64, f64)], smooth: &[(u64, f64)]) -> Value {
+fn vega_lite(points: &[(u64, f64)], smooth: &[(u64, f64)], evaluations: &[(u64, f64)]) -> Value {
     let values: Vec<Value> = points
         .iter()
         .zip(smooth)
@@ -91,15 +104,22 @@ fn vega_lite(points: &[(u64, f64)], smooth: &[(u64, f64)]) -> Value {
         .collect();
     let y = |field: &str| json!({"field": field, "type": "quantitative", "title": "loss", "scale": {"zero": false}});
     let x = json!({"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1}});
+    let mut layers = vec![
+        json!({"mark": {"type": "line", "opacity": 0.35, "color": "#2563eb"}, "encoding": {"x": x, "y": y("loss")}}),
+        json!({"mark": {"type": "line", "color": "#2563eb", "tooltip": true}, "encoding": {"x": x, "y": y("mean")}}),
+    ];
+    if !evaluations.is_empty() {
+        let point = |&(step, loss): &(u64, f64)| json!({"step": step, "evaluation": round(loss)});
+        let values: Vec<Value> = evaluations.iter().map(point).collect();
+        let mark = json!({"type": "line", "color": "#d97706", "point": true, "tooltip": true});
+        layers.push(json!({"data": {"values": values}, "mark": mark, "encoding": {"x": x, "y": y("evaluation")}}));
+    }
     json!({
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": 560,
         "height": 220,
         "data": {"values": values},
-        "layer": [
-            {"mark": {"type": "line", "opacity": 0.35, "color": "#2563eb"}, "encoding": {"x": x, "y": y("loss")}},
-            {"mark": {"type": "line", "color": "#2563eb", "tooltip": true}, "encoding": {"x": x, "y": y("mean")}},
-        ],
+        "layer": layers,
     })
 }
 
@@ -108,9 +128,9 @@ fn round(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-fn picture(points: &[(u64, f64)], smooth: &[(u64, f64)]) -> Vec<u8> {
+fn picture(points: &[(u64, f64)], smooth: &[(u64, f64)], evaluations: &[(u64, f64)]) -> Vec<u8> {
     let mut canvas = Canvas::new(WIDTH, HEIGHT, GROUND);
-    let frame = Frame::around(points);
+    let frame = Frame::around(points, evaluations);
     for tick in ticks(frame.low, frame.high) {
         let y = frame.y(tick);
         canvas.line((LEFT as f64, y), ((WIDTH - RIGHT) as f64, y), GRID, 1.0);
@@ -121,7 +141,7 @@ fn picture(points: &[(u64, f64)], smooth: &[(u64, f64)]) -> Vec<u8> {
     }
     canvas.text_center((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 9, "step", INK);
     canvas.text_right(LEFT - 6, TOP - 4, "loss", INK);
-    for (curve, color, width) in [(points, FAINT_LINE, 1.0), (smooth, LINE, 2.0)] {
+    for (curve, color, width) in [(points, FAINT_LINE, 1.0), (smooth, LINE, 2.0), (evaluations, EVALUATION_LINE, 2.0)] {
         for pair in curve.windows(2) {
             let [(from, a), (to, b)] = pair else { continue };
             canvas.line((frame.x(*from as f64), frame.y(*a)), (frame.x(*to as f64), frame.y(*b)), color, width);
@@ -139,9 +159,10 @@ struct Frame {
 }
 
 impl Frame {
-    fn around(points: &[(u64, f64)]) -> Self {
-        let low = points.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
-        let high = points.iter().map(|(_, loss)| *loss).fold(f64::NEG_INFINITY, f64::max);
+    fn around(points: &[(u64, f64)], evaluations: &[(u64, f64)]) -> Self {
+        let both = || points.iter().chain(evaluations);
+        let low = both().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
+        let high = both().map(|(_, loss)| *loss).fold(f64::NEG_INFINITY, f64::max);
         // No points at all, or a flat line, would leave nothing to divide by.
         let (low, high) = match low.is_finite() {
             false => (0.0, 1.0),

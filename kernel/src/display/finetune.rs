@@ -12,7 +12,8 @@ pub fn report(report: &Finetuned) -> MimeBundle {
         &format!("{} is trained", report.name),
         [
             ("loss", format!("{first}{}  {}", number::loss(report.final_loss), chart::sparkline(&losses, 40))),
-            ("steps", format!("{} in {}", number::count(report.steps), number::seconds(report.seconds))),
+            ("evaluation", evaluation(report)),
+            ("steps", steps(report)),
             (
                 "trained",
                 format!(
@@ -28,6 +29,23 @@ pub fn report(report: &Finetuned) -> MimeBundle {
         ],
     );
     with_warnings(bundle, &report.warnings)
+}
+
+/// Evaluation losses, and which of them the weights are of. Empty without evaluations.
+fn evaluation(report: &Finetuned) -> String {
+    let losses: Vec<f64> = report.eval_losses.iter().map(|(_, loss)| *loss).collect();
+    let (Some(first), Some(last)) = (losses.first(), losses.last()) else { return String::new() };
+    let best = match report.best_step {
+        Some(step) => format!("  (weights of step {}, the best)", number::count(step)),
+        None => String::new(),
+    };
+    let curve = chart::sparkline(&losses, 40);
+    format!("{} → {}  {curve}{best}", number::loss(*first), number::loss(*last))
+}
+
+fn steps(report: &Finetuned) -> String {
+    let early = if report.stopped_early { ", stopped early" } else { "" };
+    format!("{} in {}{early}", number::count(report.steps), number::seconds(report.seconds))
 }
 
 fn with_warnings(bundle: MimeBundle, warnings: &[String]) -> MimeBundle {

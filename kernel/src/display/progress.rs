@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use luthier_protocol::{Event, StepEvent};
+use luthier_protocol::{EvalEvent, Event, StepEvent};
 
 use super::{MimeBundle, chart, html, number, text};
 use crate::screen::{Screen, Stream};
@@ -49,6 +49,7 @@ struct Run {
     total_steps: u64,
     last: Option<StepEvent>,
     losses: Vec<(u64, f64)>,
+    eval_losses: Vec<(u64, f64)>,
     first_seen: Option<(u64, f64)>,
 }
 
@@ -79,10 +80,12 @@ impl Progress {
                     total_steps: *total_steps,
                     last: None,
                     losses: Vec::new(),
+                    eval_losses: Vec::new(),
                     first_seen: None,
                 });
             }
             Event::Step(step) => self.step(step),
+            Event::Evaluated(evaluation) => self.evaluated(evaluation),
             Event::Text { text } => self.generated(text),
             Event::Checkpoint { .. } => return,
             Event::Progress { stage, done, total } => self.stage(stage, *done, *total, now),
@@ -112,6 +115,7 @@ impl Progress {
             total_steps: step.total_steps,
             last: None,
             losses: Vec::new(),
+            eval_losses: Vec::new(),
             first_seen: None,
         });
         run.total_steps = step.total_steps;
@@ -119,6 +123,12 @@ impl Progress {
         run.losses.push((step.global_step, step.loss));
         run.last = Some(step.clone());
         self.stage = None;
+    }
+
+    fn evaluated(&mut self, evaluation: &EvalEvent) {
+        if let Some(run) = &mut self.run {
+            run.eval_losses.push((evaluation.global_step, evaluation.loss));
+        }
     }
 
     fn generated(&mut self, text: &str) {
@@ -155,7 +165,7 @@ impl Progress {
         let interval = CHART_INTERVAL.max(now.duration_since(self.started) / 100);
         let due = self.chart.as_ref().is_none_or(|shown| now.duration_since(shown.at) >= interval);
         if due || last {
-            let bundle = chart::loss(&run.losses);
+            let bundle = chart::loss(&run.losses, &run.eval_losses);
             show(&mut self.chart, &bundle, now, screen);
         }
     }
@@ -237,8 +247,10 @@ impl Run {
             format!("step {}/{}", number::count(step.global_step), number::count(self.total_steps)),
             format!("epoch {:.2}", step.epoch),
             format!("loss {}", number::loss(step.loss)),
+            self.eval_losses.last().map(|(_, loss)| format!("eval loss {}", number::loss(*loss))).unwrap_or_default(),
             format!("{} tokens/s", number::count(step.tokens_per_second.max(0.0) as u64)),
         ];
+        parts.retain(|part| !part.is_empty());
         let done_here = step.global_step.saturating_sub(self.first_seen.map_or(0, |(step, _)| step));
         let to_go = self.total_steps.saturating_sub(step.global_step);
         if to_go > 0 && done_here > 0 && step.elapsed_s > 1.0 {

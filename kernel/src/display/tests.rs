@@ -132,6 +132,9 @@ fn a_finished_run_and_an_answer() {
         n_target_tokens: 81_234,
         tokens_per_second: 4321.0,
         losses: vec![(1, 2.0), (150, 0.5), (300, 0.04)],
+        eval_losses: Vec::new(),
+        best_step: None,
+        stopped_early: false,
         warnings: vec!["2 examples were dropped: longer than 512 tokens".into()],
     };
     let answer = Asked {

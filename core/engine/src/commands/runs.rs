@@ -31,7 +31,7 @@ pub(crate) fn follow(context: Context<'_>, run: &str) -> Result<Response, Error>
             }),
         };
     }
-    replay(&context.project.run_dir(run)).into_iter().for_each(|event| context.call.event(event));
+    replay(&context.project.run_dir(run), &mut |event| context.call.event(event));
     ended(&record)
 }
 

@@ -9,35 +9,31 @@ use std::time::Duration;
 use luthier_protocol::response::Finetuned;
 use luthier_protocol::{Event, Failure};
 
-use super::journal;
+use super::journal::Story;
 
 /// How often a follower looks whether it should stop.
 const POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
 struct State {
-    events: Vec<Event>,
-    /// Raised when earlier events are taken back, so that followers read again.
-    generation: u64,
+    /// How much of the journal is written.
+    n_bytes: u64,
     outcome: Option<Result<Finetuned, Failure>>,
 }
 
-/// One run. Its training thread speaks, followers listen.
+/// One run. Its training thread writes into the journal, followers read it.
 #[derive(Debug)]
 pub struct LiveRun {
+    run_dir: PathBuf,
     cancel: Arc<AtomicBool>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl LiveRun {
-    /// Say that something happened.
-    pub fn push(&self, event: &Event) {
-        let mut state = self.lock();
-        if matches!(event, Event::RunStarted { .. }) {
-            state.generation += 1;
-        }
-        journal::push(&mut state.events, event.clone());
+    /// The journal has grown.
+    pub fn written(&self, n_bytes: u64) {
+        self.lock().n_bytes = n_bytes;
         self.changed.notify_all();
     }
 
@@ -54,20 +50,17 @@ impl LiveRun {
 
     /// Pass on everything from the beginning until the run ends; `None` if `stop` was set first.
     pub fn follow(&self, sink: &mut dyn FnMut(Event), stop: &AtomicBool) -> Option<Result<Finetuned, Failure>> {
-        let (mut n_seen, mut generation) = (0, 0);
+        let (mut story, mut n_seen) = (Story::default(), 0);
         loop {
-            let (news, outcome) = {
+            let (n_bytes, outcome) = {
                 let mut state = self.lock();
-                while state.events.len() <= n_seen && state.outcome.is_none() && !stop.load(Ordering::SeqCst) {
+                while state.n_bytes <= n_seen && state.outcome.is_none() && !stop.load(Ordering::SeqCst) {
                     state = self.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
                 }
-                if state.generation != generation {
-                    (n_seen, generation) = (0, state.generation);
-                }
-                (state.events.get(n_seen..).unwrap_or_default().to_vec(), state.outcome.clone())
+                (state.n_bytes, state.outcome.clone())
             };
-            n_seen += news.len();
-            news.into_iter().for_each(&mut *sink);
+            n_seen = n_bytes;
+            story.tell(&self.run_dir, n_bytes, sink);
             if outcome.is_some() || stop.load(Ordering::SeqCst) {
                 return outcome;
             }
@@ -96,22 +89,26 @@ pub(crate) struct Registration<'a> {
 }
 
 impl LiveRuns {
-    /// A run begins; `cancel` pauses it. `None` if it is live already. `history` is what it said in
-    /// an earlier engine.
+    /// A run begins; `cancel` pauses it. `None` if it is live already. What it said in an earlier
+    /// engine lies in the journal in `run_dir`.
     pub(crate) fn register(
         &self,
         project: &Path,
         run: &str,
         cancel: Arc<AtomicBool>,
-        history: Vec<Event>,
+        run_dir: &Path,
     ) -> Option<Registration<'_>> {
         let key = (project.to_path_buf(), run.to_owned());
         let mut runs = self.lock();
         if runs.contains_key(&key) {
             return None;
         }
-        let state = State { events: history, ..State::default() };
-        let live = Arc::new(LiveRun { cancel, state: Mutex::new(state), changed: Condvar::new() });
+        let live = Arc::new(LiveRun {
+            run_dir: run_dir.to_path_buf(),
+            cancel,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         runs.insert(key.clone(), Arc::clone(&live));
         Some(Registration { runs: self, key, live })
     }

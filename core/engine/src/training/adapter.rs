@@ -42,6 +42,7 @@ pub(super) fn save(
     let unfinished = parent.join(format!(".saving-{run}"));
     remake(&unfinished)?;
     write(&unfinished, prepared, trainable, &origin)?;
+    super::card::write(&unfinished, prepared, &origin, report)?;
     let target = context.project.adapter_dir(&prepared.name);
     put_in_place(&unfinished, &parent, &target)?;
     context.project.store()?.put_adapter(&AdapterInfo {

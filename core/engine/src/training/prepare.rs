@@ -6,9 +6,10 @@ use arrow_array::RecordBatch;
 use luthier_data::{Built, Dataset, ExampleBuilder};
 use luthier_model::LoraAdapter;
 use luthier_protocol::Event;
-use luthier_protocol::spec::{FinetuneSpec, Method, Schedule, TrainSpec};
+use luthier_protocol::spec::{FinetuneSpec, Method};
 use luthier_train::TrainConfig;
 
+use super::config::train_config;
 use super::{Recipe, lora_config};
 use crate::Error;
 use crate::datasets;
@@ -28,10 +29,30 @@ pub(crate) struct Prepared {
     pub(crate) dataset: Dataset,
     /// Tokenized rows.
     pub(crate) built: Built,
+    /// Rows that are evaluated on while training, and their split.
+    pub(crate) evaluation: Option<(String, Built)>,
     pub(crate) config: TrainConfig,
     pub(crate) recipe: Recipe,
     /// Things to know about the examples.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// A failed step names its examples; what a person can look at are rows of the dataset.
+    pub(super) fn name_rows(&self, error: luthier_train::Error) -> Error {
+        use luthier_train::Error::{NonFiniteGradient, NonFiniteLoss};
+        let examples = match &error {
+            NonFiniteLoss { examples, .. } | NonFiniteGradient { examples, .. } => examples,
+            _ => return error.into(),
+        };
+        let rows = examples.iter().filter_map(|example| self.built.rows.get(*example)).map(|row| row + 1).collect();
+        Error::NotFinite {
+            source: Box::new(error),
+            data: self.dataset.name.clone(),
+            split: self.recipe.spec.split.clone(),
+            rows,
+        }
+    }
 }
 
 /// Check a spec, load its model, tokenize its rows. `going_on` is a run
@@ -43,8 +64,6 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Error> {
     let name = spec.name.clone().ok_or_else(|| Error::invalid("the adapter's name", "missing", "a name"))?;
     check_free(context, &name, spec.overwrite, going_on.map(|(run, _)| run))?;
-    let config = train_config(&spec.train);
-    config.validate().at("/train")?;
     let resolved = context.resolver().resolve(&spec.model).at("/model")?;
     if resolved.adapter.is_some() {
         let expected = format!("a model with weights of its own, as {}", resolved.base.name);
@@ -56,6 +75,8 @@ pub(crate) fn prepare(
         LoraAdapter::init(&base.model, &lora_config(spec), 0).at("/lora")?;
     }
     let max_seq_len = max_seq_len(spec, &base)?;
+    let config = train_config(&spec.train, max_seq_len)?;
+    config.validate().at("/train")?;
     let dataset = open_dataset(context, spec, going_on.map(|(_, recipe)| recipe))?;
     let rows = datasets::rows(&dataset, &spec.split).at("/split")?;
     let mut task = Task::open(context, &dataset).at("/data")?;
@@ -66,12 +87,25 @@ pub(crate) fn prepare(
         train_on_prompt: spec.train.train_on_prompt,
         on_too_long: spec.train.on_too_long,
     };
+    if config.objective.is_preference() {
+        let expected = "sft: this dataset has rows to learn, not preferences between completions";
+        return Err(Error::invalid("objective", format!("{:?}", spec.train.objective), expected))
+            .at("/train/objective");
+    }
     let built = tokenize(context, &dataset, &rows, &mut task, &builder)?;
+    let evaluation = match evaluation_split(spec, &dataset)? {
+        None => None,
+        Some(split) => {
+            let rows = datasets::rows(&dataset, &split).at("/train/eval_split")?;
+            let built = tokenize(context, &dataset, &rows, &mut task, &builder).at("/train/eval_split")?;
+            Some((split, built))
+        }
+    };
     let data = (dataset.name.as_str(), dataset.fingerprint.as_str());
     let spec = FinetuneSpec { name: Some(name.clone()), ..spec.clone() };
     let recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
     let warnings = built.warnings.clone();
-    Ok(Prepared { name, base, built, config, recipe, warnings, dataset })
+    Ok(Prepared { name, base, built, evaluation, config, recipe, warnings, dataset })
 }
 
 fn tokenize(
@@ -132,25 +166,34 @@ fn max_seq_len(spec: &FinetuneSpec, base: &LoadedModel) -> Result<usize, Error> 
     }
 }
 
-fn train_config(spec: &TrainSpec) -> TrainConfig {
-    TrainConfig {
-        epochs: spec.epochs,
-        max_steps: spec.max_steps,
-        batch_size: spec.batch_size,
-        gradient_accumulation_steps: spec.gradient_accumulation_steps,
-        learning_rate: spec.learning_rate,
-        schedule: match spec.schedule {
-            Schedule::Cosine => luthier_train::Schedule::Cosine,
-            Schedule::Linear => luthier_train::Schedule::Linear,
-            Schedule::Constant => luthier_train::Schedule::Constant,
-        },
-        warmup_ratio: spec.warmup_ratio,
-        warmup_steps: spec.warmup_steps,
-        weight_decay: spec.weight_decay,
-        betas: spec.betas,
-        epsilon: spec.epsilon,
-        max_grad_norm: spec.max_grad_norm,
-        seed: spec.seed,
-        checkpoint_steps: spec.checkpoint_steps,
+/// Splits that are for evaluation, in the order of preference.
+const EVALUATION_SPLITS: [&str; 4] = ["validation", "valid", "dev", "test"];
+
+/// The split that is evaluated on while training, if any is.
+fn evaluation_split(spec: &FinetuneSpec, dataset: &Dataset) -> Result<Option<String>, Error> {
+    let asked = &spec.train.eval_split;
+    if spec.train.eval_steps == 0 {
+        return match asked {
+            None => Ok(None),
+            Some(split) => Err(Error::invalid("eval_steps", 0, &format!("at least 1, to evaluate on {split:?}"))),
+        }
+        .at("/train/eval_steps");
+    }
+    let splits: Vec<String> = dataset.split_counts().into_iter().map(|(split, _)| split).collect();
+    let found = match asked {
+        Some(split) => Some(split.clone()),
+        None => {
+            EVALUATION_SPLITS.iter().find(|name| splits.iter().any(|split| split == *name)).map(|s| (*s).to_owned())
+        }
+    };
+    match found {
+        Some(split) if split == spec.split => {
+            Err(Error::invalid("eval_split", split, "another split than the one trained on")).at("/train/eval_split")
+        }
+        Some(split) => Ok(Some(split)),
+        None => {
+            let expected = format!("a split of the dataset; it has {}", splits.join(", "));
+            Err(Error::invalid("eval_split", "absent", &expected)).at("/train/eval_split")
+        }
     }
 }

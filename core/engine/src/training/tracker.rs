@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use luthier_protocol::response::Finetuned;
-use luthier_protocol::{Event, Failure, StepEvent};
+use luthier_protocol::spec::FinetuneSpec;
+use luthier_protocol::{EvalEvent, Event, Failure, StepEvent};
 use luthier_train::FitEvent;
 
+use super::report::Watchers;
 use crate::Error;
 use crate::clock::Stopwatch;
-use crate::runs::{Journal, Registration, replay};
+use crate::runs::{Journal, Registration};
 use crate::service::Context;
 use crate::store::{RunRecord, RunStatus, Store};
 
@@ -22,6 +24,7 @@ pub(super) struct Tracker<'a> {
     record: RunRecord,
     journal: Journal,
     registration: Registration<'a>,
+    watchers: Watchers,
     seconds_before: f64,
     since_start: Stopwatch,
     since_write: Stopwatch,
@@ -29,17 +32,25 @@ pub(super) struct Tracker<'a> {
 
 impl<'a> Tracker<'a> {
     /// The run is this engine's from here on.
-    pub(super) fn begin(context: Context<'a>, record: RunRecord, run_dir: &Path) -> Result<Tracker<'a>, Error> {
+    pub(super) fn begin(
+        context: Context<'a>,
+        record: RunRecord,
+        run_dir: &Path,
+        spec: &FinetuneSpec,
+    ) -> Result<Tracker<'a>, Error> {
         let (engine, run) = (context.engine, record.run.clone());
         let cancel = Arc::clone(context.call.cancel_token());
-        let registered = engine.live.register(context.project.root(), &run, cancel, replay(run_dir));
+        let registered = engine.live.register(context.project.root(), &run, cancel, run_dir);
         let registration = registered.ok_or_else(|| Error::RunState {
             run,
             status: RunStatus::Running.name(),
             message: None,
             advice: "it is being worked on already: `follow` shows it".to_owned(),
         })?;
+        let (watchers, warnings) = Watchers::open(context.project, spec, &record.run, context.engine.clock().unix_ms());
+        warnings.into_iter().for_each(|warning| context.call.warn(warning));
         let mut tracker = Tracker {
+            watchers,
             context,
             store: context.project.store()?,
             journal: Journal::open(run_dir),
@@ -70,6 +81,22 @@ impl<'a> Tracker<'a> {
                 self.record.loss = Some(step.loss);
                 Event::Step(public(run, &step))
             }
+            FitEvent::Reference { done, total } => {
+                let stage = "reference model".to_owned();
+                let (done, total) = (done as u64, Some(total as u64));
+                return self.context.call.event(Event::Progress { stage, done, total });
+            }
+            FitEvent::Evaluation(evaluation) => Event::Evaluated(EvalEvent {
+                run,
+                global_step: evaluation.step,
+                loss: evaluation.loss,
+                n_target_tokens: evaluation.n_target_tokens,
+                is_best: evaluation.is_best,
+                metrics: evaluation.metrics,
+            }),
+            FitEvent::StoppedEarly { step } => {
+                Event::Warning { message: format!("stopped early after step {step}: evaluations do not get better") }
+            }
             FitEvent::Checkpoint { step } => Event::Checkpoint { run, step },
             FitEvent::Warning(message) => Event::Warning { message },
         };
@@ -91,6 +118,8 @@ impl<'a> Tracker<'a> {
             self.record.loss = Some(finetuned.final_loss).filter(|loss| loss.is_finite());
         }
         let written = self.write();
+        let unix_ms = self.context.engine.clock().unix_ms();
+        self.watchers.end(status, unix_ms).into_iter().for_each(|warning| self.context.call.warn(warning));
         let outcome = match result {
             Ok(finetuned) => Ok(finetuned.clone()),
             Err(error) => Err(Failure::new(luthier_protocol::FailureKind::Training, error.to_string())),
@@ -101,7 +130,9 @@ impl<'a> Tracker<'a> {
 
     fn tell(&mut self, event: Event) {
         self.journal.append(&event);
-        self.registration.live.push(&event);
+        self.registration.live.written(self.journal.n_bytes());
+        let unix_ms = self.context.engine.clock().unix_ms();
+        self.watchers.event(&event, unix_ms).into_iter().for_each(|warning| self.context.call.warn(warning));
         self.context.call.event(event);
     }
 
@@ -121,6 +152,7 @@ fn public(run: String, step: &luthier_train::StepEvent) -> StepEvent {
         total_steps: step.total_steps,
         epoch: step.epoch,
         loss: step.loss,
+        metrics: step.metrics.clone(),
         learning_rate: step.learning_rate,
         grad_norm: step.grad_norm,
         n_target_tokens: step.n_target_tokens,

@@ -7,9 +7,9 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::tensors::{self, Tensor};
-use crate::adamw::Moments;
 use crate::audit::GradientAudit;
 use crate::config::TrainConfig;
+use crate::optimizer::{Optimizer, StateData};
 use crate::{Difference, Error, Result};
 
 /// Where in the data a run is. All of it follows from `global_step`; it is written out so that a
@@ -29,10 +29,13 @@ pub struct Cursor {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// Settings; of these `checkpoint_steps` may change from one resume to the next.
+    /// Settings; how often and how much is saved may change from one resume to the next.
     pub config: TrainConfig,
     /// Hash of all examples, in order.
     pub data: String,
+    /// Hash of the evaluation data: it decides which weights are best.
+    #[serde(default)]
+    pub evaluation_data: Option<String>,
     /// Hash of the model that the run started from.
     pub model: String,
 }
@@ -50,16 +53,41 @@ pub struct Checkpoint<'a> {
     pub names: Cow<'a, [String]>,
     /// Their values.
     pub values: Vec<Cow<'a, [f32]>>,
-    /// AdamW's moments.
-    pub moments: Cow<'a, [Moments]>,
+    /// What the optimizer remembers.
+    pub optimizer: Vec<OptimizerState<'a>>,
     /// The gradient-flow audit so far.
     pub audit: Cow<'a, GradientAudit>,
     /// Mean loss of every step.
     pub losses: Cow<'a, [f64]>,
+    /// Step, loss and number of tokens of every evaluation, three numbers each.
+    pub evaluations: Vec<f64>,
     /// Tokens trained on so far.
     pub n_target_tokens: u64,
     /// Seconds spent training so far.
     pub seconds: f64,
+}
+
+/// One piece of an optimizer's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptimizerState<'a> {
+    /// `first_moment`, `momentum`, …
+    pub kind: Cow<'a, str>,
+    /// Which trainable tensor it belongs to.
+    pub index: usize,
+    /// The numbers.
+    pub data: StateData<'a>,
+}
+
+impl<'a> OptimizerState<'a> {
+    /// All of them, lent.
+    pub fn of(optimizer: &'a dyn Optimizer) -> Vec<OptimizerState<'a>> {
+        let piece = |tensor: crate::optimizer::StateTensor<'a>| OptimizerState {
+            kind: Cow::Borrowed(tensor.kind),
+            index: tensor.index,
+            data: tensor.data,
+        };
+        optimizer.state().into_iter().map(piece).collect()
+    }
 }
 
 /// `state.json`: all but the tensors.
@@ -69,6 +97,8 @@ pub(super) struct Header {
     cursor: Cursor,
     identity: Identity,
     tensors: Vec<String>,
+    /// Kind and tensor of each piece of optimizer state, in order.
+    optimizer: Vec<(String, usize)>,
     audit: GradientAudit,
     n_target_tokens: u64,
     seconds: f64,
@@ -76,6 +106,7 @@ pub(super) struct Header {
 
 /// Losses are f64 in the tensor file: JSON would have to round-trip the last bit.
 const LOSSES: &str = "run.losses";
+const EVALUATIONS: &str = "run.evaluations";
 
 impl Checkpoint<'_> {
     pub(super) fn header(&self) -> Header {
@@ -83,6 +114,7 @@ impl Checkpoint<'_> {
             cursor: self.cursor,
             identity: self.identity.clone().into_owned(),
             tensors: self.names.to_vec(),
+            optimizer: self.optimizer.iter().map(|piece| (piece.kind.to_string(), piece.index)).collect(),
             audit: self.audit.clone().into_owned(),
             n_target_tokens: self.n_target_tokens,
             seconds: self.seconds,
@@ -90,11 +122,19 @@ impl Checkpoint<'_> {
     }
 
     pub(super) fn tensors(&self) -> Vec<(String, Tensor<'_>)> {
-        let mut tensors = vec![(LOSSES.to_owned(), Tensor::F64(&self.losses))];
-        for ((name, values), moments) in self.names.iter().zip(&self.values).zip(self.moments.iter()) {
+        let mut tensors = vec![
+            (LOSSES.to_owned(), Tensor::F64(&self.losses)),
+            (EVALUATIONS.to_owned(), Tensor::F64(&self.evaluations)),
+        ];
+        for (name, values) in self.names.iter().zip(&self.values) {
             tensors.push((format!("parameter.{name}"), Tensor::F32(values)));
-            tensors.push((format!("first_moment.{name}"), Tensor::F32(&moments.first)));
-            tensors.push((format!("second_moment.{name}"), Tensor::F32(&moments.second)));
+        }
+        for piece in &self.optimizer {
+            let name = format!("{}.{}", piece.kind, self.names[piece.index]);
+            tensors.push(match &piece.data {
+                StateData::F32(values) => (name, Tensor::F32(values)),
+                StateData::U8(values) => (name, Tensor::U8(values)),
+            });
         }
         tensors
     }
@@ -108,40 +148,47 @@ impl Checkpoint<'_> {
         if losses.len() as u64 != header.cursor.global_step || header.audit.n_tensors() != header.tensors.len() {
             return Err("its parts do not belong together".into());
         }
+        let evaluations = tensors::read_f64(&file, EVALUATIONS)?;
         let mut values = Vec::with_capacity(header.tensors.len());
-        let mut moments = Vec::with_capacity(header.tensors.len());
         for name in &header.tensors {
             values.push(tensors::read_f32(&file, &format!("parameter.{name}"))?.into());
-            moments.push(Moments {
-                first: tensors::read_f32(&file, &format!("first_moment.{name}"))?,
-                second: tensors::read_f32(&file, &format!("second_moment.{name}"))?,
-            });
+        }
+        let mut optimizer = Vec::with_capacity(header.optimizer.len());
+        for (kind, index) in header.optimizer {
+            let name = header.tensors.get(index).ok_or("its optimizer state belongs to no tensor")?;
+            let data = tensors::read_state(&file, &format!("{kind}.{name}"))?;
+            optimizer.push(OptimizerState { kind: kind.into(), index, data });
         }
         Ok(Checkpoint {
             cursor: header.cursor,
             identity: Cow::Owned(header.identity),
             names: header.tensors.into(),
             values,
-            moments: moments.into(),
+            optimizer,
             audit: Cow::Owned(header.audit),
             losses: losses.into(),
+            evaluations,
             n_target_tokens: header.n_target_tokens,
             seconds: header.seconds,
         })
     }
 
     /// Refuse to go on under another identity or with other tensors, naming all that differs.
-    pub(crate) fn check(&self, identity: &Identity, parameters: &[ParameterInfo]) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        identity: &Identity,
+        parameters: &[ParameterInfo],
+        optimizer: &dyn Optimizer,
+    ) -> Result<()> {
         let mut differences = self.identity.differences(identity);
         let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         let lengths: Vec<usize> = parameters.iter().map(|parameter| parameter.shape.iter().product()).collect();
-        let same_lengths = |moments: &[Moments]| {
-            moments.iter().map(|both| both.first.len()).eq(lengths.iter().copied())
-                && moments.iter().map(|both| both.second.len()).eq(lengths.iter().copied())
-        };
+        let piece = |kind: &str, index: usize, data: &StateData<'_>| (kind.to_owned(), index, data.len());
+        let saved = self.optimizer.iter().map(|state| piece(&state.kind, state.index, &state.data));
+        let wanted = optimizer.state().into_iter().map(|state| piece(state.kind, state.index, &state.data));
         let same = self.names.iter().eq(names.iter())
             && self.values.iter().map(|values| values.len()).eq(lengths.iter().copied())
-            && same_lengths(&self.moments);
+            && saved.eq(wanted);
         if !same {
             differences.push(Difference {
                 what: "trainable tensors".into(),
@@ -172,7 +219,14 @@ impl Identity {
                 differences.push(Difference { what, checkpoint: checkpoint.to_string(), run: found.to_string() });
             }
         }
-        for (what, checkpoint, run) in [("data", &self.data, &run.data), ("model", &self.model, &run.model)] {
+        let none = "none".to_owned();
+        let evaluation = (self.evaluation_data.as_ref(), run.evaluation_data.as_ref());
+        let hashes = [
+            ("data", &self.data, &run.data),
+            ("evaluation data", evaluation.0.unwrap_or(&none), evaluation.1.unwrap_or(&none)),
+            ("model", &self.model, &run.model),
+        ];
+        for (what, checkpoint, run) in hashes {
             if checkpoint != run {
                 let (checkpoint, run) = (shorten(checkpoint), shorten(run));
                 differences.push(Difference { what: what.into(), checkpoint, run });
@@ -187,8 +241,9 @@ impl Identity {
 fn settings(config: &TrainConfig) -> serde_json::Map<String, serde_json::Value> {
     match serde_json::to_string(config).and_then(|text| serde_json::from_str(&text)) {
         Ok(serde_json::Value::Object(mut settings)) => {
-            // How often a run saves changes nothing in it.
+            // How often and how much a run saves changes nothing in it.
             settings.shift_remove("checkpoint_steps");
+            settings.shift_remove("keep_checkpoints");
             settings
         }
         _ => serde_json::Map::new(),

@@ -1,17 +1,20 @@
 //! Tensors of a checkpoint as a safetensors file, written without a second copy in memory.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::fs::SyncFile;
+use crate::optimizer::StateData;
+
 /// A tensor to be written.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tensor<'a> {
     F32(&'a [f32]),
     F64(&'a [f64]),
+    U8(&'a [u8]),
 }
 
 impl Tensor<'_> {
@@ -19,6 +22,7 @@ impl Tensor<'_> {
         match self {
             Tensor::F32(_) => "F32",
             Tensor::F64(_) => "F64",
+            Tensor::U8(_) => "U8",
         }
     }
 
@@ -26,6 +30,7 @@ impl Tensor<'_> {
         match self {
             Tensor::F32(values) => values.len(),
             Tensor::F64(values) => values.len(),
+            Tensor::U8(values) => values.len(),
         }
     }
 
@@ -33,6 +38,7 @@ impl Tensor<'_> {
         match self {
             Tensor::F32(values) => size_of_val(values),
             Tensor::F64(values) => size_of_val(values),
+            Tensor::U8(values) => values.len(),
         }
     }
 
@@ -40,6 +46,7 @@ impl Tensor<'_> {
         match self {
             Tensor::F32(values) => values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())),
             Tensor::F64(values) => values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())),
+            Tensor::U8(values) => out.write_all(values),
         }
     }
 }
@@ -74,6 +81,15 @@ pub(super) fn read_f64(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, S
     Ok(data.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap_or_default())).collect())
 }
 
+/// A tensor of bytes by name, or of f32: as it was written.
+pub(super) fn read_state(file: &SafeTensors<'_>, name: &str) -> Result<StateData<'static>, String> {
+    let view = file.tensor(name).map_err(|error| format!("tensor {name}: {error}"))?;
+    match view.dtype() {
+        Dtype::U8 => Ok(StateData::U8(view.data().to_vec().into())),
+        _ => read_f32(file, name).map(|values| StateData::F32(values.into())),
+    }
+}
+
 fn view<'a>(file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<&'a [u8], String> {
     let view = file.tensor(name).map_err(|error| format!("tensor {name}: {error}"))?;
     if view.dtype() != dtype {
@@ -84,12 +100,12 @@ fn view<'a>(file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<&'a [u8]
 
 /// A buffered file that knows the hash of what went into it.
 pub(super) struct HashingWriter {
-    file: BufWriter<File>,
+    file: BufWriter<Box<dyn SyncFile>>,
     hasher: BufWriter<Sha256>,
 }
 
 impl HashingWriter {
-    pub(super) fn new(file: File) -> Self {
+    pub(super) fn new(file: Box<dyn SyncFile>) -> Self {
         let capacity = 1 << 18;
         HashingWriter {
             file: BufWriter::with_capacity(capacity, file),
@@ -100,7 +116,7 @@ impl HashingWriter {
     /// Flush and sync; the hash in hexadecimal.
     pub(super) fn finish(mut self) -> io::Result<String> {
         self.flush()?;
-        self.file.get_ref().sync_all()?;
+        self.file.get_mut().sync()?;
         let hasher = self.hasher.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok(format!("{:x}", hasher.finalize()))
     }

@@ -1,5 +1,7 @@
 //! What a run says while it goes on, and at its end.
 
+use std::collections::BTreeMap;
+
 /// Something that happened. Losing one loses no result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FitEvent {
@@ -10,8 +12,22 @@ pub enum FitEvent {
         /// Step of the checkpoint, if the run was resumed.
         resumed_from: Option<u64>,
     },
+    /// The reference of a preference objective is being computed.
+    Reference {
+        /// Units done.
+        done: usize,
+        /// Units in all.
+        total: usize,
+    },
     /// One optimizer step.
     Step(StepEvent),
+    /// One look at the evaluation data.
+    Evaluation(Evaluation),
+    /// No evaluation has been better for as long as the run is patient: it ends.
+    StoppedEarly {
+        /// Optimizer steps done.
+        step: u64,
+    },
     /// A checkpoint of this step lies on disk.
     Checkpoint {
         /// Optimizer steps done.
@@ -30,8 +46,10 @@ pub struct StepEvent {
     pub total_steps: u64,
     /// Epochs done, fractional.
     pub epoch: f64,
-    /// Mean negative log-likelihood per trained token of this step, in nats.
+    /// The objective's loss: for `sft` the mean negative log-likelihood per trained token, in nats.
     pub loss: f64,
+    /// Further means of the step, by name: rewards of a preference objective.
+    pub metrics: BTreeMap<String, f64>,
     /// The learning rate of this step.
     pub learning_rate: f64,
     /// L2 norm of all gradients before clipping.
@@ -42,6 +60,21 @@ pub struct StepEvent {
     pub tokens_per_second: f64,
     /// Seconds since the run started or was resumed.
     pub elapsed_s: f64,
+}
+
+/// The loss on the evaluation data after a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// The objective's loss over all evaluation data, without dropout or noise.
+    pub loss: f64,
+    /// Target tokens evaluated.
+    pub n_target_tokens: u64,
+    /// Whether it is the lowest so far.
+    pub is_best: bool,
+    /// Further means by name.
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// How a run ended, if not by an error.
@@ -75,6 +108,12 @@ pub struct FitReport {
     pub n_examples: u64,
     /// Trainable values.
     pub n_trainable: u64,
+    /// Every evaluation, in order.
+    pub evaluations: Vec<Evaluation>,
+    /// It ended before its last step, for evaluations did not get better.
+    pub stopped_early: bool,
+    /// The step whose weights the model holds now: the best evaluation's if that was asked for.
+    pub result_step: u64,
     /// Seconds spent training.
     pub seconds: f64,
     /// All tokens per second, since the start or resume.
@@ -87,5 +126,10 @@ impl FitReport {
     /// Loss of the last step; `None` if there was none.
     pub fn final_loss(&self) -> Option<f64> {
         self.losses.last().copied()
+    }
+
+    /// The best evaluation.
+    pub fn best(&self) -> Option<&Evaluation> {
+        self.evaluations.iter().rev().find(|evaluation| evaluation.is_best)
     }
 }

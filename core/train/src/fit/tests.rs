@@ -1,13 +1,15 @@
 mod faults;
 mod resume;
 mod toy;
+mod variants;
+mod watching;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
-use super::{FitEvent, FitOutcome, FitReport, fit};
+use super::{FitData, FitEvent, FitOutcome, FitReport, fit, fit_on};
 use crate::{CheckpointDir, Error, Result, Schedule, TrainConfig};
 use toy::{Fault, Toy, examples};
 
@@ -54,8 +56,12 @@ impl<'a> Attempt<'a> {
             }
             events.push(event);
         };
-        let data = examples(31);
-        let report = fit(&mut self.toy, &data, &self.config, checkpoints, self.resume, &mut on_event, &cancel)?;
+        // Pairs need an even number; the desirable of KTO are every third.
+        let n = if self.config.objective.is_preference() { 32 } else { 31 };
+        let labelled = |n| crate::Labelled { examples: examples(n), desirable: (0..n).map(|i| i % 3 == 0).collect() };
+        let (train, held_out) = (labelled(n), labelled(6));
+        let data = FitData { train: &train, evaluation: (self.config.eval_steps > 0).then_some(&held_out) };
+        let report = fit_on(&mut self.toy, data, &self.config, checkpoints, self.resume, &mut on_event, &cancel)?;
         Ok((report, events))
     }
 }

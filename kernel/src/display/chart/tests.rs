@@ -1,4 +1,5 @@
 use super::{loss, sparkline, ticks};
+use crate::display::number;
 
 #[test]
 fn a_sparkline_goes_from_high_to_low() {
@@ -18,7 +19,7 @@ fn ticks_are_round_and_inside() {
 #[test]
 fn a_chart_has_every_form_and_a_bounded_size() {
     let losses: Vec<(u64, f64)> = (1..20_000).map(|step| (step, 3.0 / step as f64)).collect();
-    let chart = loss(&losses);
+    let chart = loss(&losses, &[]);
     let spec = &chart.data()["application/vnd.vegalite.v5+json"];
     assert!(spec["data"]["values"].as_array().unwrap().len() <= super::MAX_POINTS + 1);
     assert!(chart.data()["image/png"].as_str().unwrap().len() < 60_000);
@@ -26,10 +27,25 @@ fn a_chart_has_every_form_and_a_bounded_size() {
 }
 
 #[test]
+fn evaluations_are_a_curve_of_their_own() {
+    let losses: Vec<(u64, f64)> = (1..=100).map(|step| (step, 3.0 / step as f64)).collect();
+    let evaluations = [(50, 0.4), (100, 0.25)];
+    let chart = loss(&losses, &evaluations);
+    let spec = &chart.data()["application/vnd.vegalite.v5+json"];
+    assert_eq!(spec["layer"].as_array().unwrap().len(), 3);
+    assert_eq!(spec["layer"][2]["data"]["values"][1]["evaluation"], 0.25);
+    let ends = format!("evaluation {} → {}", number::loss(0.4), number::loss(0.25));
+    assert!(chart.plain().ends_with(&ends), "{}", chart.plain());
+    let without = loss(&losses, &[]);
+    assert_eq!(without.data()["application/vnd.vegalite.v5+json"]["layer"].as_array().unwrap().len(), 2);
+    assert_ne!(without.data()["image/png"], chart.data()["image/png"]);
+}
+
+#[test]
 fn losses_that_are_not_numbers_do_not_break_it() {
     for losses in
         [vec![], vec![(1, f64::NAN)], vec![(1, 2.0)], vec![(1, 0.0), (2, 0.0)], vec![(1, f64::INFINITY), (2, -3.0)]]
     {
-        assert!(loss(&losses).data().contains_key("image/png"));
+        assert!(loss(&losses, &losses).data().contains_key("image/png"));
     }
 }

@@ -37,6 +37,7 @@ fn step(global_step: u64) -> Event {
         total_steps: 1000,
         epoch: global_step as f64 / 500.0,
         loss: 2.0 / global_step as f64,
+        metrics: Default::default(),
         learning_rate: 1e-3,
         grad_norm: 1.0,
         n_target_tokens: 64,

@@ -41,7 +41,9 @@ fn a_run_too_short_for_the_verdict_says_so() {
 fn a_gradient_that_is_not_a_number_stops_the_run_and_is_named() {
     match error_of(Fault::NanGradient(5)) {
         // Two micro-batches per step: the sixth call belongs to the third step.
-        Error::NonFiniteGradient { step: 3, tensors } => assert_eq!(tensors, ["bias"]),
+        Error::NonFiniteGradient { step: 3, tensors, examples, safe_step: None } => {
+            assert_eq!((tensors, examples.len()), (vec!["bias".to_owned()], 4));
+        }
         other => panic!("{other}"),
     }
 }
@@ -76,6 +78,7 @@ fn an_error_leaves_the_checkpoints_as_they_were() {
     let dir = tempfile::tempdir().unwrap();
     let mut attempt = Attempt::new(dir.path());
     attempt.toy = Toy::with(Fault::NanGradient(2 * 14));
-    attempt.run().unwrap_err();
+    let error = attempt.run().unwrap_err();
+    assert!(error.to_string().contains("training state up to step 12 is safe"), "{error}");
     assert_eq!(step_names(dir.path()), ["step-000006", "step-000012"]);
 }

@@ -105,10 +105,10 @@ fn another_format_version_is_named_and_not_taken_for_damage() {
     let dir = tempfile::tempdir().unwrap();
     Attempt::new(dir.path()).run().unwrap();
     let path = dir.path().join("step-000020/checksums.json");
-    let text = fs::read_to_string(&path).unwrap().replace("\"format_version\": 1", "\"format_version\": 2");
+    let text = fs::read_to_string(&path).unwrap().replace("\"format_version\": 2", "\"format_version\": 3");
     fs::write(path, text).unwrap();
     let error = resumed(dir.path()).unwrap_err();
-    assert!(matches!(error, Error::CheckpointVersion { found: 2, expected: 1, .. }), "{error}");
+    assert!(matches!(error, Error::CheckpointVersion { found: 3, expected: 2, .. }), "{error}");
 }
 
 #[test]
@@ -171,22 +171,25 @@ fn other_data_is_refused() {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_keeps_the_checkpoints_that_there_are() {
+fn a_failing_file_system_call_in_mid_run_keeps_the_checkpoints_that_there_are() {
+    use crate::checkpoint::tests::faults::Failure;
     let (expected_dir, _) = uninterrupted();
-    let dir = tempfile::tempdir().unwrap();
-    // The third checkpoint (step 18) meets a full disk while its tensors are written.
-    let checkpoints = CheckpointDir::open(dir.path()).unwrap().with_disk_full_from(3);
-    let error = Attempt::new(dir.path()).run_in(&checkpoints).unwrap_err();
-    match &error {
-        Error::CheckpointNotWritten { step: 18, safe_step: Some(12), source, .. } => {
-            assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+    let calls_of_a_whole_run = {
+        let dir = tempfile::tempdir().unwrap();
+        let (checkpoints, calls) = CheckpointDir::open(dir.path()).unwrap().failing(usize::MAX, Failure::Once);
+        Attempt::new(dir.path()).run_in(&checkpoints).unwrap();
+        calls.load(Ordering::SeqCst)
+    };
+    assert!(calls_of_a_whole_run > 50, "four checkpoints: {calls_of_a_whole_run}");
+    for at in 0..calls_of_a_whole_run {
+        let dir = tempfile::tempdir().unwrap();
+        let (checkpoints, _) = CheckpointDir::open(dir.path()).unwrap().failing(at, Failure::FromThereOn);
+        let outcome = Attempt::new(dir.path()).run_in(&checkpoints);
+        if let Err(error) = &outcome {
+            assert!(matches!(error, Error::CheckpointNotWritten { .. }), "call {at}: {error}");
         }
-        other => panic!("{other}"),
+        resumed(dir.path()).unwrap();
+        assert!(final_bytes(dir.path()) == final_bytes(expected_dir.path()), "call {at}");
     }
-    assert!(error.to_string().contains("training state up to step 12 is safe"), "{error}");
-    assert_eq!(step_names(dir.path()), ["step-000006", "step-000012"]);
-    assert_eq!(resumed(dir.path()).unwrap().resumed_from, Some(12));
-    assert!(final_bytes(dir.path()) == final_bytes(expected_dir.path()));
 }

@@ -105,6 +105,37 @@ impl Trainable for Toy {
         Ok(BatchLoss { nll_sum, n_targets: batch.n_targets() + extra })
     }
 
+    fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<BatchLoss> {
+        let logps = self.logps(batch, cancel)?;
+        Ok(BatchLoss { nll_sum: -logps.iter().sum::<f64>(), n_targets: logps.len() })
+    }
+
+    fn logps(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> luthier_model::Result<Vec<f64>> {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        let mut unused: Vec<Vec<f32>> = self.values.iter().map(|values| vec![0.0; values.len()]).collect();
+        let mut logp = |(row, target): (usize, u32)| {
+            -self.add_pair(batch.input_ids[row] as usize, target as usize, 0.0, &mut unused)
+        };
+        Ok(batch.targets().into_iter().map(&mut logp).collect())
+    }
+
+    fn accumulate_objective(
+        &self,
+        batch: &SequenceBatch,
+        _: Option<DropoutKey>,
+        objective: &mut dyn FnMut(&[f64]) -> Vec<f32>,
+        gradients: &mut [Vec<f32>],
+        cancel: &AtomicBool,
+    ) -> luthier_model::Result<()> {
+        let derivatives = objective(&self.logps(batch, cancel)?);
+        for ((row, target), d) in batch.targets().into_iter().zip(derivatives) {
+            self.add_pair(batch.input_ids[row] as usize, target as usize, -d, gradients);
+        }
+        Ok(())
+    }
+
     fn frozen_fingerprint(&self) -> String {
         "toy".into()
     }
