@@ -160,6 +160,7 @@ fn holds(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Answered(response) => match &**response {
             luthier_protocol::Response::TrainingChecked(check) => check.passed,
+            luthier_protocol::Response::Plugin(report) => report.checks.iter().all(|check| check.passed),
             _ => true,
         },
         Outcome::Shown(_) => true,

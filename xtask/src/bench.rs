@@ -6,6 +6,7 @@
 
 mod growth;
 mod peers;
+mod plugins;
 mod report;
 mod worker;
 mod workload;
@@ -21,6 +22,7 @@ use report::Report;
 const USAGE: &str = "\
 usage: cargo xtask bench peft [--workload a|b|c|d] [--rounds N] [--no-compile] [--json FILE]
        cargo xtask bench growth [--json FILE]
+       cargo xtask bench plugins [--json FILE]
 
   a  training, 32M Llama shape, batch 4 x 256, LoRA r 8 on all seven projections, f32
   b  training, 135M SmolLM2 shape, batch 2 x 512
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
         Some("peft") => peft(&parse(&args[1..])?),
         Some("growth") => growth::run(&parse(&args[1..])?),
+        Some("plugins") => plugins::run(&args[1..]),
         _ => bail!("{USAGE}"),
     }
 }

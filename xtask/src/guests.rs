@@ -18,11 +18,13 @@ use luthier_plugin_build::toolchain::Build;
 use luthier_plugin_build::{Toolchain, sections};
 
 /// Every guest: its name and the directory of its source and of its component, `<name>.wasm`. Its crate is `luthier-<name>`.
-const GUESTS: [(&str, &str); 4] = [
+const GUESTS: [(&str, &str); 6] = [
     ("exact-match", "plugins/exact-match"),
     ("execution-accuracy", "plugins/execution-accuracy"),
     ("text-to-sql", "plugins/text-to-sql"),
     ("hostile", "tests/guests/hostile"),
+    ("columns", "tests/guests/columns"),
+    ("echo", "tests/guests/echo"),
 ];
 /// What a plugin may import; the same list as the host's audit.
 const ALLOWED_IMPORTS: &str = "luthier:plugin/";

@@ -5,6 +5,6 @@ mod languages;
 mod scaffold;
 mod test;
 
-pub(crate) use build::{build, is_source};
+pub(crate) use build::{Job, build, is_source};
 pub(crate) use scaffold::{cell_folder, scaffold};
 pub(crate) use test::{TestOptions, test};

@@ -113,7 +113,8 @@ impl Plugins {
             return self.load(&read_component(&path)?);
         }
         if authoring::is_source(&path) {
-            return self.load(&authoring::build(&path, &self.build_dir, &mut |_| {})?.component);
+            let built = authoring::Job::quiet(|job| authoring::build(&path, &self.build_dir, job))?;
+            return self.load(&built.component);
         }
         let installed = lock.plugins().iter().map(|locked| locked.id.clone());
         let known = builtins().iter().map(|(id, _)| (*id).to_owned()).chain(installed).collect();

@@ -43,10 +43,12 @@ pub(super) fn read(mut invocation: Invocation, text: &str, path: &Path) -> Resul
 /// `luthier ask ./model`: a directory named on the command line is relative to the shell's directory,
 /// which may lie below the project's.
 pub(super) fn resolve_directories(invocation: &mut Invocation) {
-    for key in ["model", "tokens", "data"] {
+    for key in ["model", "tokens", "data", "target", "sign"] {
         let Some(Value::String(name)) = invocation.values.get_mut(key) else { continue };
         let path = Path::new(name.as_str());
         let looks_like_path = name.contains('/') || name.starts_with('.');
+        // A plugin's folder or file may be named without a slash.
+        let looks_like_path = looks_like_path || (key == "target" && (path.is_dir() || name.ends_with(".wasm")));
         if (looks_like_path || (key == "model" && path.join("config.json").is_file())) && path.exists() {
             *name = super::absolute(path).to_string_lossy().into_owned();
         }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
+use crate::error::TrapSite;
 use crate::limits::{COMPONENT_HANDLES, Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
 use crate::runtime::{EPOCH, Runtime};
 use crate::state::{State, Ticks};
@@ -14,6 +15,9 @@ use crate::{Error, text};
 
 /// Log lines that an error quotes.
 const QUOTED_LOG_LINES: usize = 5;
+/// Functions that an error names, and bytes of each name.
+const MAX_FRAMES: usize = 6;
+const FRAME_BYTES: usize = 120;
 
 /// What calls took. Fuel and rows are the same on every machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -181,12 +185,42 @@ impl Guest {
             return Error::OutOfMemory { plugin, call, requested, limit: self.limits.memory_bytes };
         }
         let detail = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), ToString::to_string);
-        Error::Trap { plugin, call, detail: text::clean(&detail, self.limits.text_bytes), log }
+        let detail = text::clean(&detail, self.limits.text_bytes);
+        Error::Trap { plugin, call, detail, site: Box::new(TrapSite { frames: frames(error), row: None }), log }
     }
 
     fn is_cancelled(&self) -> bool {
         self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
+}
+
+/// Names of the guest's functions, innermost first; the panic machinery says nothing about a plugin.
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let names = trace.frames().iter().filter_map(|frame| frame.func_name());
+    let names = names.map(|name| text::clean(&demangled(name), FRAME_BYTES));
+    let own = |name: &String| {
+        !name.starts_with("std::") && !name.starts_with("core::") && !name.contains("rust_begin_unwind")
+    };
+    names.filter(own).take(MAX_FRAMES).collect()
+}
+
+/// Rust's mangling (`_ZN`, then names with their lengths, then a hash that helps nobody, then `E`); any other name as
+/// it is.
+fn demangled(name: &str) -> String {
+    let Some(mut rest) = name.strip_prefix("_ZN") else { return name.to_owned() };
+    let mut parts = Vec::new();
+    while let Some(digits) = rest.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0) {
+        let (length, after) = rest.split_at(digits);
+        let part = length.parse().ok().and_then(|length: usize| after.split_at_checked(length));
+        let Some((part, after)) = part else { return name.to_owned() };
+        parts.push(part.replace("$LT$", "<").replace("$GT$", ">").replace("$u20$", " ").replace("..", "::"));
+        rest = after;
+    }
+    if parts.last().is_some_and(|last| last.len() == 17 && last.starts_with('h')) {
+        parts.pop();
+    }
+    parts.join("::")
 }
 
 /// Looks at the cancel flag and at the backstop once per epoch.

@@ -122,7 +122,12 @@ pub enum Error {
         call: &'static str,
     },
     /// Trapped: panicked, divided by zero, read out of bounds.
-    #[error("plugin `{plugin}`: {call} trapped: {detail}{}", log_excerpt(log))]
+    #[error(
+        "plugin `{plugin}`: {call} trapped: {detail}{}{}{}",
+        frame_list(&site.frames),
+        row_excerpt(&site.row),
+        log_excerpt(log)
+    )]
     Trap {
         /// Plugin id.
         plugin: String,
@@ -130,6 +135,8 @@ pub enum Error {
         call: &'static str,
         /// What wasmtime says.
         detail: String,
+        /// Where.
+        site: Box<TrapSite>,
         /// Last log lines, a panic's message among them.
         log: Vec<String>,
     },
@@ -253,6 +260,15 @@ pub enum Error {
     },
 }
 
+/// Where a guest trapped, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrapSite {
+    /// The guest's functions, innermost first, where the component keeps their names.
+    pub frames: Vec<String>,
+    /// The row at hand and an excerpt, where rows are scored one by one.
+    pub row: Option<String>,
+}
+
 /// One problem in a plugin's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
@@ -270,6 +286,14 @@ fn issue_list(issues: &[Issue]) -> String {
             pointer => format!("; {pointer}: {}", issue.message),
         })
         .collect()
+}
+
+fn frame_list(frames: &[String]) -> String {
+    if frames.is_empty() { String::new() } else { format!("; in {}", frames.join(" < ")) }
+}
+
+fn row_excerpt(row: &Option<String>) -> String {
+    row.as_ref().map_or_else(String::new, |row| format!("; at {row}"))
 }
 
 fn log_excerpt(log: &[String]) -> String {

@@ -43,7 +43,7 @@ mod text;
 pub use audit::{Audit, Kind};
 pub use builtins::{builtin, builtins};
 pub use call::Receipt;
-pub use error::{Error, Issue};
+pub use error::{Error, Issue, TrapSite};
 pub use host::{Host, HostConfig};
 pub use limits::Limits;
 pub use metric::MetricPlugin;

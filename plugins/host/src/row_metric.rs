@@ -1,11 +1,12 @@
 //! The smallest world: one call per row, two texts in, a number out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use luthier_eval::Aggregation;
 use serde_json::Value;
 
-use crate::Error;
 use crate::bindings::data;
 use crate::bindings::data::LogicalType;
 use crate::bindings::row_metric::{RowMetric, RowMetricPre};
@@ -15,6 +16,10 @@ use crate::limits::NO_ROWS;
 use crate::metric::{FoundOutput, MetricShape, bounds, error_code, fill};
 use crate::plugin::{Description, identity, refused};
 use crate::state::State;
+use crate::{Error, text};
+
+/// Of each text of a row that an error shows.
+const EXCERPT_BYTES: usize = 60;
 
 /// An instance and its configuration.
 pub(crate) struct RowSession {
@@ -52,14 +57,21 @@ impl RowSession {
                 found: rows.schema().to_string(),
             });
         }
+        let at = AtomicUsize::new(0);
         let outcomes = guest.call("score-row", rows.num_rows(), |store| {
             predictions
                 .iter()
                 .zip(&references)
-                .map(|(prediction, reference)| {
+                .enumerate()
+                .map(|(row, (prediction, reference))| {
+                    at.store(row, Ordering::Relaxed);
                     self.instance.call_score_row(&mut *store, prediction, reference, &self.config)
                 })
                 .collect::<wasmtime::Result<Vec<_>>>()
+        });
+        let outcomes = outcomes.map_err(|error| {
+            let row = at.load(Ordering::Relaxed);
+            with_row(error, row, predictions.get(row), references.get(row))
         })?;
         outcomes
             .into_iter()
@@ -76,6 +88,19 @@ impl RowSession {
                 }
             })
             .collect()
+    }
+}
+
+/// A trap, with the row that it happened at.
+fn with_row(error: Error, at: usize, prediction: Option<&String>, reference: Option<&String>) -> Error {
+    let excerpt = |text: Option<&String>| text::clean(text.map_or("", String::as_str), EXCERPT_BYTES);
+    match error {
+        Error::Trap { plugin, call, detail, mut site, log } => {
+            let (prediction, reference) = (excerpt(prediction), excerpt(reference));
+            site.row = Some(format!("row {at}, prediction {prediction:?}, reference {reference:?}"));
+            Error::Trap { plugin, call, detail, site, log }
+        }
+        error => error,
     }
 }
 

@@ -194,6 +194,25 @@ fn state_between_rows_is_found_by_its_golden_cases() {
     );
 }
 
+/// What an author needs to find a trap: the function, the row, an excerpt.
+#[test]
+fn a_trap_names_the_function_and_the_row() {
+    let _alone = alone();
+    let host = host(limits());
+    let plugin = host.load(&component("trap-at-long-text")).unwrap();
+    let mut metric = plugin.open_metric(&json!({}), Context::default(), &Default::default()).unwrap();
+    let column = |texts: [&str; 2]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([
+        ("prediction", column(["ok", "too \u{1b}[31mlong"])),
+        ("reference", column(["a", "b"])),
+    ]);
+    assert_eq!(
+        metric.score_rows(&rows.unwrap()).unwrap_err().to_string(),
+        "plugin `attack`: score-row trapped: wasm trap: wasm `unreachable` instruction executed; in judge < score; \
+         at row 1, prediction \"too long\", reference \"b\""
+    );
+}
+
 /// Mutants of good components: flipped, cut, duplicated and moved bytes. Anything but a crash will do.
 #[test]
 fn mutants_are_refused_or_run_and_never_more() {

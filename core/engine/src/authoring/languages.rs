@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
 use luthier_plugin_build::{Toolchain, sdk, toolchain};
 
-use super::build::run;
+use super::build::{Job, run};
 use crate::Error;
 
 /// The pinned version of the tool that makes components of Python.
@@ -51,7 +52,7 @@ pub(super) fn build(
     language: Language,
     folder: &Path,
     build_dir: &Path,
-    say: &mut dyn FnMut(&str),
+    job: &mut Job<'_>,
 ) -> Result<(Vec<u8>, String), Error> {
     let folder = std::path::absolute(folder).map_err(|source| Error::io("find", folder, source))?;
     let work = build_dir.join(format!("work-{}", super::build::name_of(&folder)));
@@ -60,16 +61,16 @@ pub(super) fn build(
     let wit = work.join("plugin.wit");
     luthier_data::atomic::write(&wit, sdk::WIT.as_bytes()).map_err(|source| Error::io("write", &wit, source))?;
     let toolchain = match language {
-        Language::C => c(&folder, &work, &wit, &out)?,
-        Language::Python => python(&folder, &wit, &out, say)?,
-        Language::JavaScript => javascript(&folder, &wit, &out, say)?,
+        Language::C => c(&folder, &work, &wit, &out, job.cancel)?,
+        Language::Python => python(&folder, &wit, &out, job)?,
+        Language::JavaScript => javascript(&folder, &wit, &out, job)?,
         Language::Rust => return Err(Error::invalid("the language", "rust", "one that cargo does not build")),
     };
     Ok((crate::plugins::read_component(&out)?, toolchain))
 }
 
 /// clang makes an object, and the component linker of a Rust toolchain the rest.
-fn c(folder: &Path, work: &Path, wit: &Path, out: &Path) -> Result<String, Error> {
+fn c(folder: &Path, work: &Path, wit: &Path, out: &Path, cancel: Option<&AtomicBool>) -> Result<String, Error> {
     let (clang, linker) = (toolchain::find_clang()?, Toolchain::component_linker()?);
     let object = work.join("plugin.o");
     run(
@@ -88,6 +89,7 @@ fn c(folder: &Path, work: &Path, wit: &Path, out: &Path) -> Result<String, Error
                 "-o",
             ])
             .arg(&object),
+        cancel,
     )?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let linkers = linker.parent().map(|parent| parent.join("gcc-ld")).unwrap_or_default();
@@ -102,6 +104,7 @@ fn c(folder: &Path, work: &Path, wit: &Path, out: &Path) -> Result<String, Error
             .arg(&object)
             .arg("-o")
             .arg(out),
+        cancel,
     )?;
     Ok(format!("{} and {}", clang.display(), linker.display()))
 }
@@ -128,12 +131,12 @@ fn one_world(work: &Path, wit: &Path, world: &str) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-fn python(folder: &Path, wit: &Path, out: &Path, say: &mut dyn FnMut(&str)) -> Result<String, Error> {
+fn python(folder: &Path, wit: &Path, out: &Path, job: &mut Job<'_>) -> Result<String, Error> {
     let tool = program(folder, ".venv/bin/componentize-py", "componentize-py").ok_or_else(|| {
         let found = "not found in .venv/bin of the folder nor on the path";
         Error::invalid("componentize-py", found, &format!("`pip install {COMPONENTIZE_PY}`"))
     })?;
-    say("building with componentize-py (about 20 s)");
+    (job.say)("building with componentize-py (about 20 s)");
     run(
         folder,
         Command::new(&tool)
@@ -142,17 +145,18 @@ fn python(folder: &Path, wit: &Path, out: &Path, say: &mut dyn FnMut(&str)) -> R
             .arg(wit)
             .args(["-w", "row-metric", "componentize", "--stub-wasi", "plugin", "-o"])
             .arg(out),
+        job.cancel,
     )?;
     Ok(tool.display().to_string())
 }
 
-fn javascript(folder: &Path, wit: &Path, out: &Path, say: &mut dyn FnMut(&str)) -> Result<String, Error> {
+fn javascript(folder: &Path, wit: &Path, out: &Path, job: &mut Job<'_>) -> Result<String, Error> {
     if !folder.join("node_modules/@bytecodealliance/componentize-js").is_dir() {
         let found = "not installed in the folder";
         return Err(Error::invalid("@bytecodealliance/componentize-js", found, "`npm install` in the plugin's folder"));
     }
-    say("building with componentize-js (about 20 s)");
-    run(folder, Command::new("node").current_dir(folder).arg("build.mjs").arg(wit).arg(out))?;
+    (job.say)("building with componentize-js (about 20 s)");
+    run(folder, Command::new("node").current_dir(folder).arg("build.mjs").arg(wit).arg(out), job.cancel)?;
     Ok("componentize-js".to_owned())
 }
 

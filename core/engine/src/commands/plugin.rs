@@ -7,7 +7,7 @@ use luthier_protocol::plugin::{PluginReport, PluginRequest};
 use luthier_protocol::{Event, Response};
 
 use crate::Error;
-use crate::authoring::{self, TestOptions};
+use crate::authoring::{self, Job, TestOptions};
 use crate::datasets;
 use crate::error::AtExt;
 use crate::files::read_bytes;
@@ -49,7 +49,11 @@ fn new(context: Context<'_>, name: &str, kind: &str, lang: &str) -> Result<Plugi
 fn build(context: Context<'_>, path: &str, sign: Option<&str>) -> Result<PluginReport, Error> {
     let folder = context.project.resolve(path);
     let stopwatch = context.engine.clock().stopwatch();
-    let mut built = authoring::build(&folder, context.engine.plugins.build_dir(), &mut |text| say(context, text))?;
+    let mut built = {
+        let mut tell = |text: &str| say(context, text);
+        let mut job = Job { say: &mut tell, cancel: Some(context.cancel()) };
+        authoring::build(&folder, context.engine.plugins.build_dir(), &mut job)?
+    };
     let mut facts = vec![("toolchain".to_owned(), built.toolchain.clone())];
     if let Some(key) = sign {
         let path = context.project.resolve(key);
@@ -162,7 +166,11 @@ fn cell(context: Context<'_>, name: Option<&str>, source: &str) -> Result<Plugin
     let name = name.unwrap_or(CELL_NAME);
     let folder: PathBuf = authoring::cell_folder(context.project, name, source)?;
     let stopwatch = context.engine.clock().stopwatch();
-    let built = authoring::build(&folder, context.engine.plugins.build_dir(), &mut |text| say(context, text))?;
+    let built = {
+        let mut tell = |text: &str| say(context, text);
+        let mut job = Job { say: &mut tell, cancel: Some(context.cancel()) };
+        authoring::build(&folder, context.engine.plugins.build_dir(), &mut job)?
+    };
     let plugin = context.engine.plugins.install_for_session(context.project, built.component)?;
     Ok(PluginReport {
         done: format!("{} is installed until the engine ends", plugin.id()),

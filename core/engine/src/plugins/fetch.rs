@@ -37,7 +37,7 @@ pub(crate) fn fetch(project: &Project, source: &str, build_dir: &Path) -> Result
     }
     let path = project.resolve(source);
     if authoring::is_source(&path) {
-        let built = authoring::build(&path, build_dir, &mut |_| {})?;
+        let built = authoring::Job::quiet(|job| authoring::build(&path, build_dir, job))?;
         return Ok(Fetched { bytes: built.component, source: source.to_owned() });
     }
     Ok(Fetched { bytes: super::read_component(&path)?, source: source.to_owned() })
