@@ -31,6 +31,7 @@ pub mod plugins;
 pub mod resume;
 pub mod runs;
 pub mod show;
+pub mod synthesize;
 
 pub use kind::Kind;
 
@@ -164,13 +165,14 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 19] = [
+static COMMANDS: [&Command; 20] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
     &load::COMMAND,
     &dataset::COMMAND,
     &datasets::COMMAND,
+    &synthesize::COMMAND,
     &show::COMMAND,
     &finetune::COMMAND,
     &check::COMMAND,

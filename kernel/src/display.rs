@@ -25,6 +25,7 @@ pub mod plugin;
 pub mod records;
 pub mod scores;
 pub mod shown;
+pub mod synthesized;
 
 pub mod chart;
 pub mod png;

@@ -73,9 +73,40 @@ def bootstrap():
             yield case
 
 
+def clusters():
+    """Ratios of sums over clusters: their intervals, paired differences and randomization tests, from SciPy's own
+    random numbers: near, not equal."""
+    generator = numpy.random.default_rng(23)
+    for name, n, shift in [("few", 12, 0.3), ("many", 60, 0.05), ("none", 40, 0.0)]:
+        under = generator.integers(1, 6, n).astype(float)
+        model = numpy.round(generator.random(n) * under + shift * under, 6)
+        against = numpy.round(generator.random(n) * under, 6)
+
+        def ratio(over, under, axis=-1):
+            return numpy.sum(over, axis=axis) / numpy.sum(under, axis=axis)
+
+        def difference(model, against, under, axis=-1):
+            return ratio(model, under, axis) - ratio(against, under, axis)
+
+        options = {"n_resamples": 20000, "method": "percentile", "paired": True, "vectorized": True}
+        interval = stats.bootstrap((model, under), ratio, **options,
+                                   rng=numpy.random.default_rng(1)).confidence_interval
+        between = stats.bootstrap((model, against, under), difference, **options,
+                                  rng=numpy.random.default_rng(2)).confidence_interval
+        # Under swaps of arms, the denominators are those of the rows, whichever the arm.
+        test = stats.permutation_test(
+            (model, against), lambda a, b, axis=-1: (numpy.sum(a, axis=axis) - numpy.sum(b, axis=axis)) / under.sum(),
+            permutation_type="samples", vectorized=True, n_resamples=20000, rng=numpy.random.default_rng(3))
+        yield {"name": name, "model": model.tolist(), "against": against.tolist(), "under": under.tolist(),
+               "low": float(interval.low), "high": float(interval.high), "difference": float(difference(
+                   model, against, under)), "difference_low": float(between.low),
+               "difference_high": float(between.high), "p_value": float(test.pvalue)}
+
+
 def main():
     fixture = {"made_with": {"scipy": scipy.__version__, "numpy": numpy.__version__},
-               "wilson": list(wilson()), "mcnemar": list(mcnemar()), "bootstrap": list(bootstrap())}
+               "wilson": list(wilson()), "mcnemar": list(mcnemar()), "bootstrap": list(bootstrap()),
+               "clusters": list(clusters())}
     path = Path(__file__).resolve().parents[2] / "core/eval/tests/fixtures/statistics.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(fixture, separators=(",", ":")) + "\n")

@@ -18,10 +18,23 @@ use luthier_plugin_build::toolchain::Build;
 use luthier_plugin_build::{Toolchain, sections};
 
 /// Every guest: its name and the directory of its source and of its component, `<name>.wasm`. Its crate is `luthier-<name>`.
-const GUESTS: [(&str, &str); 6] = [
+const GUESTS: [(&str, &str); 19] = [
     ("exact-match", "plugins/exact-match"),
     ("execution-accuracy", "plugins/execution-accuracy"),
     ("text-to-sql", "plugins/text-to-sql"),
+    ("f1", "plugins/f1"),
+    ("precision-recall-f1", "plugins/precision-recall-f1"),
+    ("bleu", "plugins/bleu"),
+    ("chrf", "plugins/chrf"),
+    ("rouge", "plugins/rouge"),
+    ("levenshtein", "plugins/levenshtein"),
+    ("regex", "plugins/regex"),
+    ("json-validity", "plugins/json-validity"),
+    ("pass-at-k", "plugins/pass-at-k"),
+    ("perplexity", "plugins/perplexity"),
+    ("bits-per-byte", "plugins/bits-per-byte"),
+    ("multiple-choice", "plugins/multiple-choice"),
+    ("custom", "plugins/custom"),
     ("hostile", "tests/guests/hostile"),
     ("columns", "tests/guests/columns"),
     ("echo", "tests/guests/echo"),

@@ -14,3 +14,4 @@ pub(crate) mod records;
 pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod show;
+pub(crate) mod synthesize;

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use luthier_data::Dataset;
+use luthier_protocol::response::DatasetInfo;
 use luthier_protocol::spec::DatasetSpec;
 
-pub(crate) use databases::granted;
-pub(crate) use make::make;
+pub(crate) use databases::{collect as collect_databases, granted};
+pub(crate) use make::{keep, make, roles as template_roles};
 
 use crate::Error;
 use crate::project::{Project, check_name};
@@ -62,6 +63,13 @@ pub(crate) fn open_version(project: &Project, name: &str, fingerprint: &str) -> 
 pub(crate) fn known(project: &Project) -> Result<Vec<String>, Error> {
     let records = project.store_if_any()?.map_or(Ok(Vec::new()), |store| store.datasets())?;
     Ok(records.into_iter().map(|record| record.info.name).collect())
+}
+
+/// The dataset of this name, if it was made from exactly this and can still be read.
+pub(crate) fn made_from(context: Context<'_>, name: &str, digest: &str) -> Result<Option<DatasetInfo>, Error> {
+    let Some(record) = context.project.store()?.dataset(name)? else { return Ok(None) };
+    let is_same = record.source_digest == digest && read(context.project, &record).is_ok();
+    Ok(is_same.then_some(record.info))
 }
 
 fn read(project: &Project, record: &DatasetRecord) -> Result<Dataset, Error> {

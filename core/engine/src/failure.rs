@@ -79,11 +79,14 @@ fn data_kind(error: &luthier_data::Error) -> FailureKind {
 
 fn synth_kind(error: &luthier_synth::Error) -> FailureKind {
     use luthier_synth::Error::{
-        ColumnsChanged, DoesNotGenerate, Interrupted, NothingRequested, Template, WrongNumberOfRows,
+        ColumnsChanged, DoesNotAsk, DoesNotGenerate, Interrupted, Journal, Model, NothingRequested, Template,
+        WrongNumberOfRows,
     };
     match error {
         Interrupted => FailureKind::Interrupted,
-        DoesNotGenerate { .. } | NothingRequested => FailureKind::InvalidRequest,
+        Model(_) => FailureKind::Model,
+        Journal { .. } => FailureKind::Storage,
+        DoesNotGenerate { .. } | DoesNotAsk { .. } | NothingRequested => FailureKind::InvalidRequest,
         Template { .. } | WrongNumberOfRows { .. } | ColumnsChanged { .. } => FailureKind::Plugin,
         _ => FailureKind::Data,
     }

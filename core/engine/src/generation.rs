@@ -8,11 +8,14 @@
 //! Must not know: datasets, task templates, metrics.
 
 mod answer;
+mod likelihood;
 
 use std::sync::atomic::AtomicBool;
 
-use luthier_lm::{Completion, FinishReason, GenerateRequest, LanguageModel, Loglikelihood, LoglikelihoodRequest};
-use luthier_model::{Control, GenerateInput, GenerateOptions, Generated, IGNORE_INDEX, SequenceBatch};
+use luthier_lm::{
+    Completion, FinishReason, GenerateRequest, LanguageModel, Loglikelihood, LoglikelihoodRequest, Outcomes, Prompt,
+};
+use luthier_model::{Control, GenerateInput, GenerateOptions, Generated};
 use luthier_protocol::spec::GenerationSpec;
 use sha2::{Digest, Sha256};
 
@@ -69,6 +72,21 @@ impl<'a> LocalModel<'a> {
         .map_err(failed)
     }
 
+    /// The prompt as the tokenizer sees it.
+    fn text(&self, prompt: &Prompt) -> Result<String, luthier_lm::Error> {
+        match prompt {
+            Prompt::Text(text) => Ok(text.clone()),
+            Prompt::Chat(turns) => {
+                let message = |turn: &luthier_lm::Message| luthier_data::Message {
+                    role: turn.role.clone(),
+                    content: turn.content.clone(),
+                };
+                let messages: Vec<_> = turns.iter().map(message).collect();
+                self.opened.base.prompter.render(&messages).map_err(failed)
+            }
+        }
+    }
+
     fn stop_ids(&self) -> Vec<u32> {
         let prompter = &self.opened.base.prompter;
         match self.form {
@@ -87,7 +105,11 @@ impl<'a> LocalModel<'a> {
 
     /// Ids and options of a request; an error concerns this request alone.
     fn input(&self, request: &GenerateRequest, stop_ids: &[u32]) -> Result<GenerateInput, luthier_lm::Error> {
-        let prompt_ids = self.encode(&request.prompt)?;
+        let prompt = self.text(&request.prompt)?;
+        let prompt_ids = match &request.prompt {
+            Prompt::Text(_) => self.encode(&prompt)?,
+            Prompt::Chat(_) => self.opened.base.prompter.encode(&prompt).map_err(failed)?,
+        };
         let (n_tokens, max_seq_len) = (prompt_ids.len(), self.opened.base.model.config().max_seq_len);
         // Room for one new token at least.
         if n_tokens + 1 > max_seq_len {
@@ -101,7 +123,7 @@ impl<'a> LocalModel<'a> {
             top_p: generation.top_p,
             seed: match self.seed_as_given {
                 true => generation.seed,
-                false => row_seed(generation.seed, &request.prompt),
+                false => row_seed(generation.seed, &prompt),
             },
             stop_token_ids: stop_ids.to_vec(),
         };
@@ -160,40 +182,21 @@ impl LanguageModel for LocalModel<'_> {
     fn loglikelihood(
         &mut self,
         requests: &[LoglikelihoodRequest],
+        progress: &mut dyn FnMut(usize, usize),
         cancel: &AtomicBool,
-    ) -> Result<Vec<Loglikelihood>, luthier_lm::Error> {
-        let sequences = requests.iter().map(|request| self.sequence(request)).collect::<Result<Vec<_>, _>>()?;
-        let slices = sequences.iter().map(|(ids, labels)| (ids.as_slice(), labels.as_slice()));
-        let batch = SequenceBatch::from_sequences(slices);
-        let (model, adapter) = (&self.opened.base.model, self.opened.adapter.as_deref());
-        let scores = luthier_model::loglikelihood(model, adapter, &batch, cancel).map_err(model_failed)?;
-        let public = |score: luthier_model::SequenceScore| Loglikelihood {
-            loglikelihood: score.loglikelihood,
-            n_tokens: score.n_tokens,
-            is_greedy: score.is_greedy,
-        };
-        Ok(scores.into_iter().map(public).collect())
+    ) -> Result<Outcomes<Loglikelihood>, luthier_lm::Error> {
+        let sequences = requests.iter().map(|request| Ok(vec![self.sequence(request)?])).collect();
+        self.score(sequences, progress, cancel)
     }
-}
 
-impl LocalModel<'_> {
-    /// Ids of context and continuation; labels of the continuation alone.
-    fn sequence(&self, request: &LoglikelihoodRequest) -> Result<(Vec<u32>, Vec<i32>), luthier_lm::Error> {
-        let context = self.encode(&request.context)?;
-        let together = self.encode(&format!("{}{}", request.context, request.continuation))?;
-        let continuation = match together.strip_prefix(context.as_slice()) {
-            Some(continuation) => continuation.to_vec(),
-            // The join merged tokens: the continuation is scored as text of its own.
-            None => self.opened.base.prompter.tokenizer.encode(&request.continuation, false).map_err(failed)?,
-        };
-        let mut labels = vec![IGNORE_INDEX; context.len()];
-        labels.extend(continuation.iter().map(|id| *id as i32));
-        let ids = [context, continuation].concat();
-        let (n_tokens, max_seq_len) = (ids.len(), self.opened.base.model.config().max_seq_len);
-        if n_tokens > max_seq_len {
-            return Err(luthier_lm::Error::TooLong { n_tokens, max_seq_len });
-        }
-        Ok((ids, labels))
+    fn loglikelihood_rolling(
+        &mut self,
+        documents: &[String],
+        progress: &mut dyn FnMut(usize, usize),
+        cancel: &AtomicBool,
+    ) -> Result<Outcomes<Loglikelihood>, luthier_lm::Error> {
+        let windows = documents.iter().map(|document| self.windows(document)).collect();
+        self.score(windows, progress, cancel)
     }
 }
 

@@ -18,6 +18,7 @@
     )
 )]
 
+mod answering;
 mod authoring;
 mod call;
 pub mod clock;

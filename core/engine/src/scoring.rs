@@ -8,8 +8,9 @@
 mod arms;
 mod bench;
 mod files;
+mod likelihood;
 
-pub(crate) use arms::Arm;
+pub(crate) use arms::{Arm, Needs};
 pub(crate) use bench::Bench;
 #[cfg(test)]
 pub(crate) use files::read_predictions as read_table;

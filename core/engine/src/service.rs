@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use luthier_protocol::{Failure, FailureKind, Request, Response};
 
 use crate::Error;
+use crate::answering::is_remote;
 use crate::call::Call;
 use crate::commands;
 use crate::engine::Engine;
@@ -59,6 +60,9 @@ pub(crate) fn lane(request: &Request) -> Lane {
         Request::Ask(spec) => format!("ask {}", spec.model),
         Request::Evaluate(spec) => format!("evaluate {}", spec.name.as_deref().unwrap_or(&spec.data)),
         Request::Predict(spec) => format!("predict {}", spec.data),
+        Request::Synthesize(spec) if spec.model.as_deref().is_some_and(|model| !is_remote(model)) => {
+            format!("synthesize {}", spec.name.as_deref().unwrap_or(&spec.template))
+        }
         _ => return Lane::Own,
     };
     Lane::Device { title }
@@ -66,7 +70,7 @@ pub(crate) fn lane(request: &Request) -> Lane {
 
 /// Whether a request goes on when its client vanishes: runs do.
 pub(crate) fn survives(request: &Request) -> bool {
-    matches!(request, Request::Finetune(_) | Request::Resume { .. } | Request::Dataset(_))
+    matches!(request, Request::Finetune(_) | Request::Resume { .. } | Request::Dataset(_) | Request::Synthesize(_))
 }
 
 /// Serve a request. A panic is a fault of ours and costs this request only.
@@ -108,6 +112,7 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Leaderboard => commands::catalog::leaderboard(context),
         Request::Load { model, name } => commands::load::load(context, &model, name.as_deref()),
         Request::Dataset(spec) => commands::dataset::dataset(context, spec),
+        Request::Synthesize(spec) => commands::synthesize::synthesize(context, &spec),
         Request::Show { data, split, limit, tokens_of } => {
             commands::show::show(context, &data, split.as_deref(), limit, tokens_of.as_deref())
         }

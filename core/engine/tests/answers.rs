@@ -119,7 +119,7 @@ fn examples_are_shown_the_same_to_every_row() {
     assert!(first.rendered.ends_with("[U]say 4[A]"));
     assert_eq!(asked(client.call(Request::Ask(spec))).rendered, first.rendered);
 
-    let arm = ArmSpec::Full(ArmTable { model: "model".into(), num_fewshot: 2, name: None });
+    let arm = ArmSpec::Full(ArmTable { model: "model".into(), num_fewshot: 2, name: None, base_url: None });
     let mut spec = evaluation(&[]);
     spec.models = vec![ArmSpec::Name("model".into()), arm];
     let rows = evaluated(client.call(Request::Evaluate(spec))).rows;

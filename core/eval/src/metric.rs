@@ -21,6 +21,17 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
+    /// As reports name it.
+    pub fn name(self) -> String {
+        match self {
+            Aggregation::Mean => "mean".to_owned(),
+            Aggregation::Proportion => "proportion".to_owned(),
+            Aggregation::Quantile(q) => format!("quantile({q})"),
+            Aggregation::Ratio => "ratio".to_owned(),
+            Aggregation::Sufficient(_) => "corpus".to_owned(),
+        }
+    }
+
     /// Numbers of a row: one score, or the statistics that are summed.
     pub fn n_values(self) -> usize {
         match self {
@@ -56,7 +67,8 @@ pub enum InputType {
 /// A column that a metric reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricInput {
-    /// Of `prompt`, `prediction`, `reference`, `completion`, `database`, and the dataset's own.
+    /// Of the evaluation's own ([`crate::score::OWN_COLUMNS`], [`crate::score::LIKELIHOOD_COLUMNS`]) or
+    /// of the dataset's.
     pub name: String,
     /// What it is read as.
     pub ty: InputType,
@@ -101,10 +113,17 @@ pub struct MetricDescriptor {
     pub aggregation: Aggregation,
     /// Bounds that scores are checked against.
     pub bounds: (Option<f64>, Option<f64>),
-    /// Rows with equal values in this column are resampled together.
+    /// Rows with equal values in this column are shown to the metric together, and resampled together.
     pub group_by: Option<String>,
     /// `sha256:…` of the component; empty for a client's closure.
     pub digest: String,
+}
+
+impl MetricDescriptor {
+    /// It reads a column of this name.
+    pub fn reads(&self, name: &str) -> bool {
+        self.inputs.iter().any(|input| input.name == name)
+    }
 }
 
 /// One row's outcome. An error is never a score.

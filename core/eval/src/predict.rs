@@ -22,7 +22,7 @@ pub fn predict(
     progress: &mut dyn FnMut(usize, usize),
     cancel: &AtomicBool,
 ) -> Result<Vec<Prediction>> {
-    let request = |prompt| GenerateRequest { prompt, generation: generation.clone() };
+    let request = |prompt: String| GenerateRequest { prompt: prompt.into(), generation: generation.clone() };
     let requests: Vec<GenerateRequest> = prompts.into_iter().map(request).collect();
     let results = model.generate(&requests, progress, cancel)?;
     check_length("list of completions", requests.len(), results.len())?;
@@ -37,7 +37,7 @@ pub fn predict(
                 completions.push(text);
             }
             Err(luthier_lm::Error::Interrupted) => return Err(luthier_lm::Error::Interrupted.into()),
-            Err(error) => predictions.push(Some(Prediction::failed(reason(&error)))),
+            Err(error) => predictions.push(Some(Prediction::failed(error.code()))),
         }
     }
     let answers = extractor.extract(&completions).map_err(|source| Error::Extract { source })?;
@@ -47,15 +47,6 @@ pub fn predict(
         prediction.or_else(|| extracted.next().map(|(completion, answer)| Prediction::extracted(completion, answer)))
     };
     Ok(predictions.into_iter().filter_map(fill).collect())
-}
-
-/// A short code for a row that has no completion.
-fn reason(error: &luthier_lm::Error) -> &'static str {
-    match error {
-        luthier_lm::Error::TooLong { .. } => "too-long",
-        luthier_lm::Error::Interrupted => "interrupted",
-        _ => "model-error",
-    }
 }
 
 #[cfg(test)]

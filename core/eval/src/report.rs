@@ -1,26 +1,26 @@
 //! The report: every arm on every part under every metric, and every pair of arms on the same rows.
 
+mod cell;
 mod examples;
 
 use luthier_protocol::response::{Comparison, ExampleRow, ScoreRow, Signature};
 
 use crate::metric::{Aggregation, MetricDescriptor, RowScore};
 use crate::prediction::{Prediction, Questions, check_length};
-use crate::score::errors_by_reason;
-use crate::statistics::bootstrap::paired_difference;
-use crate::statistics::{Interval, N_RESAMPLES, bootstrap_mean, mcnemar_exact, mean, wilson};
-use crate::{Result, signature};
+use crate::{Error, Result};
+
+use cell::Cell;
 
 /// One arm's answers and what the metrics made of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredArm {
     /// Label in the report.
     pub label: String,
-    /// What its numbers depend on, besides the metric; see [`signature::sign`].
+    /// What its numbers depend on, besides the metric; see [`crate::signature::sign`].
     pub signature: Signature,
     /// One per question.
     pub predictions: Vec<Prediction>,
-    /// By metric, then by question.
+    /// By metric (one for each output of a plugin), then by question.
     pub scores: Vec<Vec<RowScore>>,
 }
 
@@ -31,7 +31,7 @@ pub struct ReportOptions {
     pub evaluation: String,
     /// Level of the intervals.
     pub confidence: f64,
-    /// Seed of the bootstrap.
+    /// Seed of the bootstrap and of the randomization tests.
     pub seed: u64,
     /// Rows shown of each part.
     pub examples_per_part: usize,
@@ -48,33 +48,92 @@ pub struct Report {
     pub examples: Vec<ExampleRow>,
 }
 
+/// Makes one number of each vector of sums, for the metric at this position; called for
+/// [`Aggregation::Sufficient`] alone. See [`crate::Metric::reduce`].
+pub type Reduce<'a> = dyn FnMut(usize, &[Vec<f64>]) -> Result<Vec<f64>> + 'a;
+
+/// [`Reduce`] for one metric.
+pub type ReduceOne<'a> = dyn FnMut(&[Vec<f64>]) -> Result<Vec<f64>> + 'a;
+
 /// Put all scores together. The first arm is the baseline.
 ///
 /// # Errors
-/// Arms, metrics and questions that do not belong together.
+/// Arms, metrics and questions that do not belong together; sums that cannot be reduced.
 pub fn report(
     questions: &Questions,
     metrics: &[MetricDescriptor],
     arms: &[ScoredArm],
     options: &ReportOptions,
+    reduce: &mut Reduce<'_>,
 ) -> Result<Report> {
     check(questions, metrics, arms)?;
     let mut report = Report { rows: Vec::new(), comparisons: Vec::new(), examples: Vec::new() };
     let parts = questions.part_names();
     for (index, metric) in metrics.iter().enumerate() {
         for part in &parts {
-            let rows: Vec<usize> = (0..questions.len()).filter(|&row| questions.parts[row] == *part).collect();
-            let cell = Cell { metric, part, rows: &rows, options };
-            report.rows.extend(arms.iter().map(|arm| cell.score_row(arm, &cell.scores(&arm.scores[index]))));
+            let mut reduce_this = |sums: &[Vec<f64>]| reduce(index, sums);
+            let mut cell = Cell::new(&mut reduce_this, metric, questions, part, options);
+            let taken = arms.iter().map(|arm| cell.take(&arm.scores[index])).collect::<Result<Vec<_>>>()?;
+            for (arm, rows) in arms.iter().zip(&taken) {
+                report.rows.push(cell.score_row(arm, rows)?);
+            }
             for (model, against) in pairs(arms.len()) {
-                let (model, against) = (&arms[model], &arms[against]);
-                let scores = (cell.scores(&model.scores[index]), cell.scores(&against.scores[index]));
-                report.comparisons.extend(cell.comparison(model, &scores.0, against, &scores.1));
+                let labels = (arms[model].label.as_str(), arms[against].label.as_str());
+                report.comparisons.extend(cell.comparison(labels, (&taken[model], &taken[against]))?);
             }
         }
     }
-    report.examples = examples::examples(questions, metrics, arms, options.examples_per_part);
+    if let Some(metric) = metrics.first() {
+        let alone = |arm: &ScoredArm| scores_alone(metric, &arm.scores[0], &mut |sums| reduce(0, sums));
+        let scores = arms.iter().map(alone).collect::<Result<Vec<_>>>()?;
+        let n = options.examples_per_part;
+        report.examples = examples::examples(questions, metric.higher_is_better, arms, &scores, n);
+    }
     Ok(report)
+}
+
+/// The score of each row by itself: of sums, what they come to alone. `None` where there is none.
+///
+/// # Errors
+/// Sums that cannot be reduced.
+pub fn scores_alone(
+    metric: &MetricDescriptor,
+    scores: &[RowScore],
+    reduce: &mut ReduceOne<'_>,
+) -> Result<Vec<Option<f64>>> {
+    let sums: Vec<Vec<f64>> = scores
+        .iter()
+        .filter_map(|score| match score {
+            RowScore::Sums(sums) => Some(sums.clone()),
+            RowScore::Score(_) | RowScore::Error(_) => None,
+        })
+        .collect();
+    let mut reduced = statistic(metric, &sums, reduce)?.into_iter();
+    let alone = |score: &RowScore| match score {
+        RowScore::Score(score) => Some(*score),
+        RowScore::Sums(_) => reduced.next().filter(|score| score.is_finite()),
+        RowScore::Error(_) => None,
+    };
+    Ok(scores.iter().map(alone).collect())
+}
+
+/// What vectors of sums come to.
+fn statistic(
+    metric: &MetricDescriptor,
+    sums: &[Vec<f64>],
+    reduce: &mut ReduceOne<'_>,
+) -> Result<Vec<f64>> {
+    if sums.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Aggregation::Sufficient(_) = metric.aggregation else {
+        return Ok(sums.iter().map(|sums| sums[0] / sums[1]).collect());
+    };
+    let values = reduce(sums)?;
+    if values.len() == sums.len() {
+        return Ok(values);
+    }
+    Err(Error::WrongNumberOfScores { metric: metric.id.clone(), expected: sums.len(), found: values.len() })
 }
 
 fn check(questions: &Questions, metrics: &[MetricDescriptor], arms: &[ScoredArm]) -> Result<()> {
@@ -97,110 +156,6 @@ fn pairs(n_arms: usize) -> Vec<(usize, usize)> {
         pairs.extend((against + 1..n_arms).map(|model| (model, against)));
     }
     pairs
-}
-
-/// One metric on one part.
-struct Cell<'a> {
-    metric: &'a MetricDescriptor,
-    part: &'a str,
-    rows: &'a [usize],
-    options: &'a ReportOptions,
-}
-
-impl Cell<'_> {
-    fn scores<'s>(&self, scores: &'s [RowScore]) -> Vec<&'s RowScore> {
-        self.rows.iter().map(|&row| &scores[row]).collect()
-    }
-
-    fn score_row(&self, arm: &ScoredArm, scores: &[&RowScore]) -> ScoreRow {
-        let values: Vec<f64> = scores.iter().filter_map(|score| value(score)).collect();
-        let n = scores.len() as u64;
-        let interval = self.interval(&values);
-        ScoreRow {
-            model: arm.label.clone(),
-            metric: self.metric.id.clone(),
-            part: self.part.to_owned(),
-            mean: mean(&values),
-            low: interval.map(|interval| interval.low),
-            high: interval.map(|interval| interval.high),
-            n,
-            coverage: if n == 0 { 0.0 } else { values.len() as f64 / n as f64 },
-            errors: errors_by_reason(scores.iter().copied()),
-            interval: interval_name(self.metric.aggregation),
-            higher_is_better: self.metric.higher_is_better,
-            signature: signature::sign(&arm.signature, self.metric),
-            evaluation: self.options.evaluation.clone(),
-        }
-    }
-
-    fn interval(&self, values: &[f64]) -> Option<Interval> {
-        let ReportOptions { confidence, seed, .. } = *self.options;
-        match self.metric.aggregation {
-            Aggregation::Mean => bootstrap_mean(values, confidence, seed),
-            Aggregation::Proportion => wilson(n_ones(values), values.len() as u64, confidence),
-            Aggregation::Quantile(_) | Aggregation::Ratio | Aggregation::Sufficient(_) => None,
-        }
-    }
-
-    /// `model` against `against` on the rows for which both have a score; `None` if there are none.
-    fn comparison(
-        &self,
-        model: &ScoredArm,
-        model_scores: &[&RowScore],
-        against: &ScoredArm,
-        against_scores: &[&RowScore],
-    ) -> Option<Comparison> {
-        let both: Vec<(f64, f64)> = model_scores
-            .iter()
-            .zip(against_scores)
-            .filter_map(|(model, against)| Some((value(model)?, value(against)?)))
-            .collect();
-        let differences: Vec<f64> = both.iter().map(|(model, against)| model - against).collect();
-        let (difference, interval) = paired_difference(&differences, self.options.confidence, self.options.seed)?;
-        let better =
-            |difference: &&f64| if self.metric.higher_is_better { **difference > 0.0 } else { **difference < 0.0 };
-        let n_different = differences.iter().filter(|&&difference| difference != 0.0).count() as u64;
-        let wins = differences.iter().filter(better).count() as u64;
-        let losses = n_different - wins;
-        let binary = both.iter().all(|&(model, against)| is_binary(model) && is_binary(against));
-        Some(Comparison {
-            metric: self.metric.id.clone(),
-            part: self.part.to_owned(),
-            model: model.label.clone(),
-            against: against.label.clone(),
-            difference,
-            low: interval.low,
-            high: interval.high,
-            n: both.len() as u64,
-            wins,
-            losses,
-            p_value: binary.then(|| mcnemar_exact(wins, losses)),
-        })
-    }
-}
-
-/// The number of a score that is one.
-pub(crate) fn value(score: &RowScore) -> Option<f64> {
-    match score {
-        RowScore::Score(score) => Some(*score),
-        RowScore::Sums(_) | RowScore::Error(_) => None,
-    }
-}
-
-fn is_binary(score: f64) -> bool {
-    score == 0.0 || score == 1.0
-}
-
-fn n_ones(values: &[f64]) -> u64 {
-    values.iter().filter(|&&value| value == 1.0).count() as u64
-}
-
-fn interval_name(aggregation: Aggregation) -> String {
-    match aggregation {
-        Aggregation::Mean => format!("bootstrap({N_RESAMPLES})"),
-        Aggregation::Proportion => "wilson".into(),
-        Aggregation::Quantile(_) | Aggregation::Ratio | Aggregation::Sufficient(_) => "none".into(),
-    }
 }
 
 #[cfg(test)]

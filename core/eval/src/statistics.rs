@@ -4,10 +4,14 @@
 pub mod bootstrap;
 pub mod mcnemar;
 mod normal;
+pub mod resample;
 pub mod wilson;
 
 pub use bootstrap::{N_RESAMPLES, bootstrap_mean};
 pub use mcnemar::mcnemar_exact;
+pub use resample::{
+    bootstrap_difference, bootstrap_quantile, bootstrap_sums, cluster_sums, column_sums, randomization,
+};
 pub use wilson::wilson;
 
 /// An interval around an estimate.
@@ -28,6 +32,11 @@ pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted
+}
+
+/// Quantile, linear between neighbors (numpy's default); `None` of nothing.
+pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
+    (!values.is_empty()).then(|| bootstrap::quantile(&sorted(values), q))
 }
 
 pub(crate) fn mean_of_sorted(values: &[f64]) -> f64 {

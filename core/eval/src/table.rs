@@ -4,18 +4,20 @@
 //! part arm prompt reference prediction completion error  <metric> <metric>:error …  <data's columns> …
 //! ```
 //!
-//! One row per arm and question, arm by arm, in the data's order. A score is null where there is
-//! none; the reason stands beside it.
+//! One row per arm and question, arm by arm, in the data's order; where a prompt has several samples,
+//! each is a question, counted by the column `sample`. What a metric sums over rows (a corpus-level
+//! score, a ratio) stands here as what the row comes to alone. A score is null where there is none;
+//! the reason stands beside it. Where a metric read log-likelihoods, they are here as well.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::metric::{MetricDescriptor, RowScore};
-use crate::prediction::{Outcome, Prediction, Questions};
-use crate::report::{ScoredArm, value};
+use crate::prediction::{Likelihood, Outcome, Prediction, Questions, SAMPLE};
+use crate::report::{Reduce, ScoredArm, scores_alone};
 use crate::{Error, Result};
 
 const PART: &str = "part";
@@ -25,13 +27,18 @@ const REFERENCE: &str = "reference";
 const PREDICTION: &str = "prediction";
 const COMPLETION: &str = "completion";
 const ERROR: &str = "error";
-const FIXED: [&str; 7] = [PART, ARM, PROMPT, REFERENCE, PREDICTION, COMPLETION, ERROR];
+const FIXED: [&str; 11] =
+    [PART, ARM, PROMPT, REFERENCE, PREDICTION, COMPLETION, ERROR, SAMPLE, "loglikelihood", "n-tokens", "n-bytes"];
 
 /// Build the table. Columns of the data that would take the name of another column are left out.
+///
+/// # Errors
+/// Sums that cannot be reduced; columns that do not fit together.
 pub fn predictions_table(
     questions: &Questions,
     metrics: &[MetricDescriptor],
     arms: &[ScoredArm],
+    reduce: &mut Reduce<'_>,
 ) -> Result<RecordBatch> {
     let mut columns = Columns::default();
     columns.per_row(PART, arms, |_, row| Some(&questions.parts[row]));
@@ -41,11 +48,19 @@ pub fn predictions_table(
     columns.per_row(PREDICTION, arms, |arm, row| arm.predictions[row].answer());
     columns.per_row(COMPLETION, arms, |arm, row| Some(&arm.predictions[row].completion));
     columns.per_row(ERROR, arms, |arm, row| match &arm.predictions[row].outcome {
-        Outcome::Answer(_) => None,
+        Outcome::Answer(_) | Outcome::Unasked => None,
         Outcome::Failed(reason) => Some(reason),
     });
+    if !questions.samples.is_empty() {
+        let samples = arms.iter().flat_map(|_| questions.samples.iter().map(|sample| *sample as i64));
+        columns.push(SAMPLE, DataType::Int64, Arc::new(Int64Array::from_iter_values(samples)));
+    }
+    columns.likelihoods(arms);
     for (index, metric) in metrics.iter().enumerate() {
-        let scores = arms.iter().flat_map(|arm| arm.scores[index].iter().map(value));
+        let mut scores = Vec::new();
+        for arm in arms {
+            scores.extend(scores_alone(metric, &arm.scores[index], &mut |sums| reduce(index, sums))?);
+        }
         columns.push(&metric.id, DataType::Float64, Arc::new(Float64Array::from_iter(scores)));
         columns.per_row(&format!("{}:error", metric.id), arms, |arm, row| match &arm.scores[index][row] {
             RowScore::Score(_) | RowScore::Sums(_) => None,
@@ -85,6 +100,19 @@ impl Columns {
         self.push(name, DataType::Utf8, Arc::new(StringArray::from_iter(values)));
     }
 
+    fn likelihoods(&mut self, arms: &[ScoredArm]) {
+        let all = || arms.iter().flat_map(|arm| &arm.predictions);
+        if all().all(|prediction| prediction.likelihood == Likelihood::Unasked) {
+            return;
+        }
+        let loglikelihoods = all().map(|prediction| prediction.scored().map(|scored| scored.loglikelihood));
+        self.push("loglikelihood", DataType::Float64, Arc::new(Float64Array::from_iter(loglikelihoods)));
+        let n_tokens = all().map(|prediction| prediction.scored().map(|scored| scored.n_tokens as i64));
+        self.push("n-tokens", DataType::Int64, Arc::new(Int64Array::from_iter(n_tokens)));
+        let n_bytes = all().map(|prediction| prediction.scored().map(|scored| scored.n_bytes as i64));
+        self.push("n-bytes", DataType::Int64, Arc::new(Int64Array::from_iter(n_bytes)));
+    }
+
     fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name() == name)
     }
@@ -120,7 +148,12 @@ pub fn read_predictions(table: &RecordBatch) -> Result<StoredPredictions> {
         true => Prediction::failed(errors.value(row)),
         false => Prediction {
             completion: completions.value(row).to_owned(),
-            outcome: Outcome::Answer(answers.value(row).to_owned()),
+            outcome: if answers.is_valid(row) {
+                Outcome::Answer(answers.value(row).to_owned())
+            } else {
+                Outcome::Unasked
+            },
+            likelihood: Likelihood::Unasked,
         },
     };
     let mut arms = Vec::new();
@@ -149,7 +182,15 @@ fn questions_of(table: &RecordBatch, rows: &[usize]) -> Result<Questions> {
             columns.insert(name.clone(), arrow_select::take::take(array, &rows, None)?);
         }
     }
-    Ok(Questions { parts: column(PART)?, prompts: column(PROMPT)?, references: column(REFERENCE)?, columns })
+    let (parts, prompts, references) = (column(PART)?, column(PROMPT)?, column(REFERENCE)?);
+    let mut questions = Questions { parts, prompts, references, columns, ..Questions::default() };
+    let samples = table.column_by_name(SAMPLE).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+    if let Some(samples) = samples {
+        questions.samples = rows.iter().map(|&row| samples.value(row) as usize).collect();
+        let groups = questions.groups(SAMPLE).unwrap_or_default();
+        questions.clusters = groups.into_iter().map(|group| group.to_string()).collect();
+    }
+    Ok(questions)
 }
 
 fn texts<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {

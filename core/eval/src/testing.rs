@@ -65,6 +65,7 @@ pub(crate) fn questions(n: usize) -> Questions {
         prompts: column(|i| format!("question {i}")),
         references: column(|i| (i % 7).to_string()),
         columns: BTreeMap::from([("database".to_owned(), texts(column(|i| format!("db{}", i % 2))))]),
+        ..Questions::default()
     }
 }
 

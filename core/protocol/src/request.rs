@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::PluginRequest;
-use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec};
+use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec, SynthesizeSpec};
 
 /// A request, in the project directory that its envelope names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Request {
     Load { model: String, name: Option<String> },
     /// Import or generate a dataset.
     Dataset(DatasetSpec),
+    /// Have a template ask a language model for a dataset.
+    Synthesize(SynthesizeSpec),
     /// Look at rows; with `tokens_of`, at the tokens and the loss mask under that model.
     Show { data: String, split: Option<String>, limit: usize, tokens_of: Option<String> },
     /// Write rows to a JSONL file and return its path.

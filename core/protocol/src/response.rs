@@ -24,6 +24,7 @@ pub enum Response {
     Leaderboard { rows: Vec<ScoreRow> },
     Loaded(ModelInfo),
     Dataset(DatasetInfo),
+    Synthesized(Synthesized),
     Shown(Shown),
     Rows { path: String, n_rows: u64, fingerprint: String },
     Finetuned(Finetuned),
@@ -109,6 +110,29 @@ pub struct DatasetInfo {
     pub sample: Vec<Vec<String>>,
     /// Findings of the data lint.
     pub warnings: Vec<String>,
+}
+
+/// A dataset that a language model was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Synthesized {
+    /// The dataset; none of a preview.
+    pub dataset: Option<DatasetInfo>,
+    /// The model that was asked.
+    pub model: String,
+    pub requests: u64,
+    pub failed_requests: u64,
+    /// Answers taken over from a run that was interrupted; counted in `requests`, not asked again.
+    pub resumed_requests: u64,
+    /// As far as the server says.
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// Of all tokens, if both prices are known.
+    pub cost: Option<f64>,
+    /// Topic, rows asked, rows kept.
+    pub topics: Vec<(String, u64, u64)>,
+    /// The first prompts, if only those were wanted: turns as role and text.
+    pub preview: Vec<Vec<(String, String)>>,
+    pub seconds: f64,
 }
 
 /// requested = kept + Σ rejected + Σ failed, always.
@@ -330,8 +354,11 @@ pub struct ScoreRow {
     pub coverage: f64,
     /// Reasons why rows have none.
     pub errors: BTreeMap<String, u64>,
-    /// How the interval was made: `wilson` or `bootstrap(1000)`.
+    /// How the interval was made: `wilson`, `bootstrap(1000)` or `bootstrap(1000, clustered)`.
     pub interval: String,
+    /// How rows are combined: `mean`, `proportion`, `ratio`, `quantile(0.5)` or `corpus`.
+    #[serde(default)]
+    pub aggregation: String,
     pub higher_is_better: bool,
     pub signature: Signature,
     /// The evaluation this is from.
@@ -372,8 +399,14 @@ pub struct Comparison {
     /// Rows only `model` gets right, rows only `against` does.
     pub wins: u64,
     pub losses: u64,
-    /// Exact two-sided McNemar test; None for scores that are not 0 or 1.
+    /// Two-sided, of the named test.
     pub p_value: Option<f64>,
+    /// `mcnemar` (exact, for zeros and ones) or `randomization(10000)`; empty without a p-value.
+    #[serde(default)]
+    pub test: String,
+    /// As in [`ScoreRow`].
+    #[serde(default)]
+    pub aggregation: String,
 }
 
 /// One row of the split under every arm.

@@ -44,6 +44,84 @@ pub struct DatasetSpec {
     pub overwrite: bool,
 }
 
+/// `%%synthesize NAME`: a dataset whose rows a template asks a language model for, or makes itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SynthesizeSpec {
+    /// Name in the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A task template plugin: `text-to-sql`, `custom`, `code-generation`.
+    pub template: String,
+    /// The template's own configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// A model of this machine, or `openai:NAME`; without one the template makes the rows itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Address of the server of an `openai:NAME` model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// How that server is asked, and what its tokens cost.
+    #[serde(skip_serializing_if = "ProviderSpec::is_default")]
+    pub provider: ProviderSpec,
+    /// Rows to keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u32>,
+    /// What rows should be about, in turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
+    /// Text files whose passages rows should be made from, in turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<String>,
+    /// Rows asked for at a time.
+    pub per_request: u32,
+    /// Rows that share at least so much of their words, in order, with a kept one are left out; 0: none.
+    pub near_duplicates: f64,
+    /// Asking ends once so many tokens have been used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Show the first prompts and ask nothing.
+    pub preview: bool,
+    /// Seed of the template and of the model's sampler.
+    pub seed: u64,
+    /// SQLite files that the template may read, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub databases: BTreeMap<String, String>,
+    /// Shares by split name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub splits: BTreeMap<String, f64>,
+    /// How the model generates, unless the template says otherwise.
+    pub generation: GenerationSpec,
+    /// Replace a dataset of the same name.
+    pub overwrite: bool,
+}
+
+impl Default for SynthesizeSpec {
+    fn default() -> Self {
+        SynthesizeSpec {
+            name: None,
+            template: String::new(),
+            config: BTreeMap::new(),
+            model: None,
+            base_url: None,
+            provider: ProviderSpec::default(),
+            rows: None,
+            topics: Vec::new(),
+            documents: Vec::new(),
+            per_request: 5,
+            near_duplicates: 0.7,
+            max_tokens: None,
+            preview: false,
+            seed: 0,
+            databases: BTreeMap::new(),
+            splits: BTreeMap::new(),
+            generation: GenerationSpec { max_new_tokens: 2048, temperature: 0.8, ..GenerationSpec::default() },
+            overwrite: false,
+        }
+    }
+}
+
 /// Which column plays which part.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -354,9 +432,59 @@ pub struct AskSpec {
     pub data: Option<String>,
     /// With `data`: this many training rows are shown as examples.
     pub num_fewshot: usize,
+    /// Address of the server of an `openai:NAME` model, up to `/chat/completions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// How that server is asked.
+    #[serde(skip_serializing_if = "ProviderSpec::is_default")]
+    pub provider: ProviderSpec,
     /// How to generate.
     #[serde(flatten)]
     pub generation: GenerationSpec,
+}
+
+/// `[provider]`: how the server of an `openai:NAME` model is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderSpec {
+    /// Name of the environment variable that holds the key; `OPENAI_API_KEY`, if it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// Longest wait for one answer.
+    pub timeout_s: f64,
+    /// How often one request is tried, the first time included.
+    pub attempts: u32,
+    /// Pause before the second attempt; doubled before each further one.
+    pub pause_s: f64,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// Price of a million tokens of prompts, in any currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_price: Option<f64>,
+    /// Price of a million tokens of answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_price: Option<f64>,
+}
+
+impl Default for ProviderSpec {
+    fn default() -> Self {
+        ProviderSpec {
+            api_key_env: None,
+            timeout_s: 120.0,
+            attempts: 5,
+            pause_s: 1.0,
+            concurrency: 4,
+            input_price: None,
+            output_price: None,
+        }
+    }
+}
+
+impl ProviderSpec {
+    /// Nothing was set.
+    pub fn is_default(&self) -> bool {
+        *self == ProviderSpec::default()
+    }
 }
 
 /// How text is generated, with the names of `transformers.GenerationConfig`.
@@ -413,6 +541,15 @@ pub struct EvaluateSpec {
     /// How answers are generated (greedy by default).
     #[serde(default)]
     pub generation: GenerationSpec,
+    /// Answers drawn for each prompt; more than one needs a temperature above 0.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub samples: u32,
+    /// Address of the server of `openai:NAME` models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// How that server is asked.
+    #[serde(default, skip_serializing_if = "ProviderSpec::is_default")]
+    pub provider: ProviderSpec,
     /// Level of the intervals.
     #[serde(default = "ninety_five")]
     pub confidence: f64,
@@ -426,6 +563,14 @@ pub struct EvaluateSpec {
 
 fn test_split() -> String {
     "test".into()
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(samples: &u32) -> bool {
+    *samples == 1
 }
 
 fn ninety_five() -> f64 {
@@ -454,13 +599,18 @@ pub struct ArmTable {
     /// Label in the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Address of the server of an `openai:NAME` model, where it is not the evaluation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
 }
 
 impl ArmSpec {
     /// The arm with all settings, labelled.
     pub fn table(&self) -> ArmTable {
         match self {
-            ArmSpec::Name(model) => ArmTable { model: model.clone(), num_fewshot: 0, name: Some(model.clone()) },
+            ArmSpec::Name(model) => {
+                ArmTable { model: model.clone(), num_fewshot: 0, name: Some(model.clone()), base_url: None }
+            }
             ArmSpec::Full(table) => {
                 let label = match table.num_fewshot {
                     0 => table.model.clone(),

@@ -14,6 +14,23 @@ pub enum Error {
         /// The template.
         template: String,
     },
+    /// The template has nothing to ask a language model.
+    #[error("template {template} does not ask language models for rows: leave `model` out")]
+    DoesNotAsk {
+        /// The template.
+        template: String,
+    },
+    /// The model failed as a whole, or was interrupted.
+    #[error(transparent)]
+    Model(luthier_lm::Error),
+    /// Answers could not be read or written down.
+    #[error("the journal {} cannot be used: {source}", path.display())]
+    Journal {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Nothing was asked for.
     #[error("rows = 0 is not possible: expected at least 1")]
     NothingRequested,
@@ -63,4 +80,13 @@ pub enum Error {
     /// A table could not be built.
     #[error("a table could not be built: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
+}
+
+impl From<luthier_lm::Error> for Error {
+    fn from(error: luthier_lm::Error) -> Self {
+        match error {
+            luthier_lm::Error::Interrupted => Error::Interrupted,
+            error => Error::Model(error),
+        }
+    }
 }

@@ -33,6 +33,63 @@ pub struct TemplateDescriptor {
     pub validates: bool,
     /// Gives keys for deduplication.
     pub dedups: bool,
+    /// Can ask a language model for rows, and read its answers.
+    pub asks: bool,
+}
+
+/// One request for rows of a language model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// Names the request and its answer.
+    pub request_id: String,
+    /// Its number, from 0.
+    pub number: u64,
+    /// What the rows should be about; may be empty.
+    pub topic: String,
+    /// A passage that the rows should be made from; may be empty.
+    pub document: String,
+    /// Rows to ask for.
+    pub n_rows: u32,
+    /// Texts of rows that exist already, and should not be repeated.
+    pub avoid: Vec<String>,
+}
+
+/// What a language model is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asking {
+    /// Turns that end with the one to be answered.
+    pub messages: Vec<luthier_lm::Message>,
+    /// Settings that the template insists on: `temperature`, `max_new_tokens`.
+    pub params: serde_json::Value,
+}
+
+/// A language model's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelOutput {
+    /// Of the request.
+    pub request_id: String,
+    /// The model's text.
+    pub output: String,
+    /// `stop` or `length`.
+    pub finish_reason: String,
+}
+
+/// Rows found in an answer, and what could not be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedOutput {
+    /// New rows.
+    pub rows: RecordBatch,
+    /// The others.
+    pub rejects: Vec<Reject>,
+}
+
+/// Something in an answer that is no row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Short reason code (`no-json`, `missing-field`).
+    pub code: String,
+    /// For people.
+    pub message: String,
 }
 
 /// Per row: kept, or why not.
@@ -56,4 +113,18 @@ pub trait TaskTemplate: Send {
     fn validate(&mut self, rows: &RecordBatch) -> Result<Vec<Verdict>, Error>;
     /// Rows in = keys out; equal keys are duplicates.
     fn dedup_keys(&mut self, rows: &RecordBatch) -> Result<Vec<String>, Error>;
+    /// Rows in = keys and texts out; similar texts are near duplicates, empty ones are not.
+    fn dedup_pairs(&mut self, rows: &RecordBatch) -> Result<Vec<(String, String)>, Error> {
+        Ok(self.dedup_keys(rows)?.into_iter().map(|key| (key, String::new())).collect())
+    }
+    /// Seeds in = questions out.
+    fn synthesis_prompts(&mut self, seeds: &[Seed]) -> Result<Vec<Asking>, Error> {
+        let _ = seeds;
+        Err(Error::DoesNotAsk { template: self.descriptor().id.clone() })
+    }
+    /// The rows in one answer.
+    fn parse(&mut self, output: &ModelOutput) -> Result<ParsedOutput, Error> {
+        let _ = output;
+        Err(Error::DoesNotAsk { template: self.descriptor().id.clone() })
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use luthier_protocol::response::Evaluation;
-use luthier_protocol::spec::{ArmSpec, EvaluateSpec, GenerationSpec, MetricSpec};
+use luthier_protocol::spec::{ArmSpec, EvaluateSpec, GenerationSpec, MetricSpec, ProviderSpec};
 use luthier_protocol::{Request, Response};
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,9 @@ fn spec(arms: Vec<ArmSpec>, data: &Dataset, metrics: Vec<String>) -> EvaluateSpe
         by: None,
         limit: None,
         generation: GenerationSpec::default(),
+        samples: 1,
+        base_url: None,
+        provider: ProviderSpec::default(),
         confidence: 0.95,
         seed: 0,
         predictions: None,

@@ -119,7 +119,7 @@ pub trait Generate {
         let model = self.engine_name()?;
         Ok(match num_fewshot {
             0 => ArmSpec::Name(model),
-            n => ArmSpec::Full(ArmTable { model, num_fewshot: n, name: None }),
+            n => ArmSpec::Full(ArmTable { model, num_fewshot: n, name: None, base_url: None }),
         })
     }
 }

@@ -219,6 +219,7 @@ fn evaluation(model: &str, mean: f64, local: bool) -> Evaluation {
         coverage: 2.0 / 3.0,
         errors: Default::default(),
         interval: "wilson".into(),
+        aggregation: "proportion".into(),
         higher_is_better: true,
         signature: Signature { id: "abc".into(), local, ..Signature::default() },
         evaluation: "e".into(),

@@ -26,8 +26,10 @@ pub static COMMAND: Command = Command {
     json: plain_json,
 };
 
-const KEYS: [Key; 10] = {
+const KEYS: [Key; 18] = {
     let [max_new_tokens, temperature, top_k, top_p, stop, seed] = generation::TOP;
+    let [base_url, api_key_env, timeout_s, attempts, pause_s, concurrency, input_price, output_price] =
+        generation::PROVIDER;
     [
         Key::new("prompt", Kind::Text, "", "The text to continue, or the question."),
         Key::new("chat", Kind::Switch, "false", "Render the prompt as one user turn."),
@@ -39,6 +41,14 @@ const KEYS: [Key; 10] = {
         top_p,
         stop,
         seed,
+        base_url,
+        api_key_env,
+        timeout_s,
+        attempts,
+        pause_s,
+        concurrency,
+        input_price,
+        output_price,
     ]
 };
 

@@ -30,8 +30,10 @@ pub static COMMAND: Command = Command {
     json,
 };
 
-const KEYS: [Key; 17] = {
+const KEYS: [Key; 26] = {
     let [max_new_tokens, temperature, top_k, top_p, stop, seed] = generation::TABLE;
+    let [base_url, api_key_env, timeout_s, attempts, pause_s, concurrency, input_price, output_price] =
+        generation::PROVIDER;
     [
         Key::new("model", Kind::Arm, "", "One model or adapter."),
         Key::new("models", Kind::Arms, "", "Several, compared on the same rows; the first is the baseline."),
@@ -44,6 +46,15 @@ const KEYS: [Key; 17] = {
         Key::new("confidence", Kind::Number, "0.95", "Level of the intervals."),
         Key::new("seed", Kind::Count, "0", "Seed of example choice and bootstrap."),
         Key::new("predictions", Kind::Text, "", "Also write every prediction to this Parquet file."),
+        Key::new("samples", Kind::Count, "1", "Answers drawn for each prompt, at a temperature above 0."),
+        base_url,
+        api_key_env,
+        timeout_s,
+        attempts,
+        pause_s,
+        concurrency,
+        input_price,
+        output_price,
         max_new_tokens,
         temperature,
         top_k,

@@ -25,3 +25,20 @@ const fn keys(names: [&'static str; 6]) -> [Key; 6] {
         Key::new(names[5], Kind::Count, "0", "Seed of the sampler."),
     ]
 }
+
+/// The server of `openai:NAME` models.
+pub const PROVIDER: [Key; 8] = [
+    Key::new("base_url", Kind::Text, "https://api.openai.com/v1", "Address of the server of openai:NAME models."),
+    Key::new("provider.api_key_env", Kind::Text, "OPENAI_API_KEY", "Environment variable with the key."),
+    Key::new("provider.timeout_s", Kind::Number, "120.0", "Longest wait for one answer, in seconds."),
+    Key::new("provider.attempts", Kind::Count, "5", "How often one request is tried."),
+    Key::new(
+        "provider.pause_s",
+        Kind::Number,
+        "1.0",
+        "Pause before the second attempt; doubled before each further one.",
+    ),
+    Key::new("provider.concurrency", Kind::Count, "4", "Requests at a time."),
+    Key::new("provider.input_price", Kind::Number, "", "Price of a million tokens of prompts."),
+    Key::new("provider.output_price", Kind::Number, "", "Price of a million tokens of answers."),
+];

@@ -133,7 +133,7 @@ fn is_arm(value: &Value) -> bool {
     let Some(table) = value.as_object() else { return value.is_string() };
     table.contains_key("model")
         && table.iter().all(|(key, value)| match key.as_str() {
-            "model" | "name" => value.is_string(),
+            "model" | "name" | "base_url" => value.is_string(),
             "num_fewshot" => value.is_u64(),
             _ => false,
         })

@@ -1,6 +1,6 @@
 use luthier_protocol::{
     Request,
-    spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec},
+    spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec, SynthesizeSpec},
 };
 use serde_json::{Value, json};
 
@@ -80,6 +80,8 @@ fn keys_and_specs_agree() {
     check_fields(&super::ask::COMMAND, &AskSpec::default());
     let evaluation: EvaluateSpec = serde_json::from_value(json!({"data": "shop"})).unwrap();
     check_fields(&super::evaluate::COMMAND, &evaluation);
+    check_keys::<SynthesizeSpec>(&super::synthesize::COMMAND, json!({"template": "custom"}), &[]);
+    check_fields(&super::synthesize::COMMAND, &SynthesizeSpec::default());
 }
 
 #[test]
@@ -91,6 +93,7 @@ fn documented_defaults_are_the_specs_defaults() {
         (&super::finetune::COMMAND, serde_json::to_value(finetune).unwrap()),
         (&super::ask::COMMAND, serde_json::to_value(AskSpec::default()).unwrap()),
         (&super::evaluate::COMMAND, serde_json::to_value(evaluate).unwrap()),
+        (&super::synthesize::COMMAND, serde_json::to_value(SynthesizeSpec::default()).unwrap()),
     ];
     for (command, spec) in specs {
         for key in command.keys.iter().filter(|key| !key.default.is_empty()) {

@@ -13,7 +13,7 @@ pub fn evaluation(evaluation: &Evaluation) -> MimeBundle {
     let head = format!("{}: {} split of {}, {level} intervals", evaluation.name, evaluation.split, evaluation.data);
     let scores = score_table(&evaluation.rows);
     let sentences: Vec<String> =
-        evaluation.comparisons.iter().map(|found| sentence(found, is_rate(&evaluation.rows, &found.metric))).collect();
+        evaluation.comparisons.iter().map(|found| sentence(found, is_rate(&evaluation.rows, found))).collect();
     let errors = error_lines(&evaluation.rows);
     let signatures = signature_lines(&evaluation.rows);
     let examples = examples(&evaluation.examples);
@@ -97,13 +97,14 @@ fn is_best(row: &ScoreRow, rows: &[ScoreRow]) -> bool {
     !others.is_empty() && others.iter().all(|other| if row.higher_is_better { mean > *other } else { mean < *other })
 }
 
-/// Wilson's interval is made for shares of yes and no, so only those read as percent.
+/// Only shares of yes and no read as percent. Wilson's interval is made for those; records from
+/// before aggregations were kept say nothing else.
 fn is_share(row: &ScoreRow) -> bool {
-    row.interval.starts_with("wilson")
+    row.aggregation == "proportion" || row.interval.starts_with("wilson")
 }
 
-fn is_rate(rows: &[ScoreRow], metric: &str) -> bool {
-    rows.iter().filter(|row| row.metric == metric).all(is_share)
+fn is_rate(rows: &[ScoreRow], found: &Comparison) -> bool {
+    rows.iter().filter(|row| row.metric == found.metric).all(is_share)
 }
 
 fn value(value: f64, rate: bool) -> String {
@@ -133,8 +134,8 @@ fn sentence(found: &Comparison, rate: bool) -> String {
         "is not distinguishable from"
     };
     let part = if found.part == "all" { String::new() } else { format!(" on {}", found.part) };
-    let p = found.p_value.map(p_value).unwrap_or_default();
-    let changed = if found.p_value.is_some() {
+    let p = found.p_value.map(|p| p_value(p, &found.test)).unwrap_or_default();
+    let changed = if found.wins + found.losses > 0 {
         format!(", {} rows won and {} lost", found.wins, found.losses)
     } else {
         String::new()
@@ -151,8 +152,9 @@ fn sentence(found: &Comparison, rate: bool) -> String {
     )
 }
 
-fn p_value(p: f64) -> String {
-    if p < 0.001 { ", McNemar p < 0.001".into() } else { format!(", McNemar p = {p:.3}") }
+fn p_value(p: f64, test: &str) -> String {
+    let test = if test.starts_with("randomization") { "randomization" } else { "McNemar" };
+    if p < 0.001 { format!(", {test} p < 0.001") } else { format!(", {test} p = {p:.3}") }
 }
 
 fn error_lines(rows: &[ScoreRow]) -> Vec<String> {

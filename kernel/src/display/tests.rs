@@ -25,6 +25,7 @@ fn row(model: &str, part: &str, mean: f64) -> ScoreRow {
         coverage: if model == "pico" { 0.99 } else { 1.0 },
         errors: if model == "pico" { BTreeMap::from([("the gold query failed".into(), 2)]) } else { BTreeMap::new() },
         interval: "wilson".into(),
+        aggregation: "proportion".into(),
         higher_is_better: true,
         signature: Signature {
             id: format!("sig-{model}"),
@@ -51,6 +52,8 @@ fn an_evaluation_can_be_quoted_from_its_text() {
         wins: 140,
         losses: 4,
         p_value: Some(p),
+        test: "mcnemar".into(),
+        aggregation: "proportion".into(),
     };
     let evaluation = Evaluation {
         name: "shop-eval".into(),

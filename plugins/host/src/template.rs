@@ -1,5 +1,6 @@
 //! A template plugin as synthesis, prompting and answer extraction see it.
 
+mod asking;
 mod descriptor;
 mod synthesis;
 
@@ -10,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use luthier_data::{Answer, AnswerExtractor, Message, PromptRenderer};
-use luthier_synth::{TaskTemplate, TemplateDescriptor, Verdict};
+use luthier_synth::{Asking, ModelOutput, ParsedOutput, Seed, TaskTemplate, TemplateDescriptor, Verdict};
 use serde_json::Value;
 use wasmtime::component::ResourceAny;
 
@@ -328,6 +329,18 @@ impl TaskTemplate for TemplatePlugin {
 
     fn dedup_keys(&mut self, rows: &RecordBatch) -> Result<Vec<String>, luthier_synth::Error> {
         self.keys(rows).map_err(|error| self.template_error("dedup_keys", error))
+    }
+
+    fn dedup_pairs(&mut self, rows: &RecordBatch) -> Result<Vec<(String, String)>, luthier_synth::Error> {
+        self.dedup(rows).map_err(|error| self.template_error("dedup_keys", error))
+    }
+
+    fn synthesis_prompts(&mut self, seeds: &[Seed]) -> Result<Vec<Asking>, luthier_synth::Error> {
+        self.askings(seeds).map_err(|error| self.template_error("synthesis_prompts", error))
+    }
+
+    fn parse(&mut self, output: &ModelOutput) -> Result<ParsedOutput, luthier_synth::Error> {
+        self.parsed(output).map_err(|error| self.template_error("parse", error))
     }
 }
 

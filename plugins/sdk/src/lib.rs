@@ -23,10 +23,13 @@ pub mod error;
 pub mod exec;
 pub mod log;
 pub mod metric;
+pub mod options;
 pub mod random;
+pub mod recover;
 pub mod row_metric;
 pub mod sql;
 pub mod template;
+pub mod text;
 
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -44,6 +47,7 @@ pub use context::Context;
 pub use error::{Error, Issue, RowIssue};
 pub use exec::{ExecBudget, ExecError, ExecOutcome, ExecStatus};
 pub use metric::{Aggregation, Direction, Metric, MetricDescriptor, Output, RowScore, columns_batch, score_batch};
+pub use options::Options;
 pub use random::Rng;
 pub use row_metric::{IntoScore, RowMetric, RowMetricDescriptor};
 pub use sql::{Budget, Databases, NoDatabases, Rows, SqlDatabase, SqlError, SqlValue};

@@ -38,13 +38,17 @@ pub enum Part {
     Unseen,
     /// Split `test`, part `hand-written`.
     HandWritten,
+    /// Split `train`, part `asked`: by a language model.
+    Asked,
+    /// Split `test`, part `asked`.
+    AskedTest,
 }
 
 impl Part {
     /// Value of the column `split`.
     #[must_use]
     pub fn split(self) -> &'static str {
-        if self == Part::Train { "train" } else { "test" }
+        if matches!(self, Part::Train | Part::Asked) { "train" } else { "test" }
     }
 
     /// Value of the column `part`.
@@ -54,6 +58,7 @@ impl Part {
             Part::Train | Part::Seen => "seen-skeleton",
             Part::Unseen => "unseen-skeleton",
             Part::HandWritten => "hand-written",
+            Part::Asked | Part::AskedTest => "asked",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod sql;
 pub mod vocabulary;
 pub mod words;
 
+mod asked;
 mod config;
 
 mod error;

@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 
 use luthier_plugin::json::Value as Json;
 use luthier_plugin::{
-    Answer, Batch, Budget, ColumnSpec, Context, Databases, DedupKey, Error, LogicalType, Message, NamedScript, Roles,
-    SqlDatabase, SqlValue, Stages, Template, TemplateDescriptor, Verdict,
+    Answer, Batch, Budget, ColumnSpec, Context, Databases, DedupKey, Error, LogicalType, Message, NamedScript, Parsed,
+    Roles, SqlDatabase, SqlValue, Stages, Template, TemplateDescriptor, Verdict,
 };
 
 use crate::config::{self, Config};
 use crate::deal::{Dealer, Part, Row, normal};
 use crate::schema::{ReadLimits, SqlSource, read_schema};
-use crate::{Grammar, Schema, Value, Vocabulary, prompt, shop, sql};
+use crate::{Grammar, Schema, Value, Vocabulary, asked, prompt, shop, sql};
 
 /// Rows that a question may return and still be worth asking.
 const MAX_ROWS: u32 = 1000;
@@ -70,14 +70,21 @@ impl Template for TextToSql {
                 ColumnSpec::new("database", LogicalType::Utf8, "name of the database it is asked of"),
                 ColumnSpec::new("skeleton", LogicalType::Utf8, "the statement without identifiers and literals"),
                 ColumnSpec::new("split", LogicalType::Utf8, "train or test"),
-                ColumnSpec::new("part", LogicalType::Utf8, "seen-skeleton, unseen-skeleton or hand-written"),
+                ColumnSpec::new("part", LogicalType::Utf8, "seen-skeleton, unseen-skeleton, hand-written or asked"),
             ],
             roles: Roles {
                 prompt: vec!["question".to_owned()],
                 target: Some("sql".to_owned()),
                 group: Some("question".to_owned()),
             },
-            stages: Stages { generate: true, validate: true, dedup: true, ..Stages::default() },
+            stages: Stages {
+                generate: true,
+                synthesis_prompts: true,
+                parse: true,
+                validate: true,
+                dedup: true,
+                render: false,
+            },
             metrics: vec!["execution-accuracy".to_owned(), "exact-match".to_owned()],
             databases: vec![NamedScript { name: shop::NAME.to_owned(), script: shop::SCRIPT.to_owned() }],
             ..TemplateDescriptor::default()
@@ -139,6 +146,15 @@ impl Template for TextToSql {
 
     fn extract(&mut self, completions: &[String]) -> Result<Vec<Answer>, Error> {
         Ok(completions.iter().map(|completion| prompt::extract(completion)).collect())
+    }
+
+    fn synthesis_prompts(&mut self, seeds: &Batch) -> Result<Batch, Error> {
+        asked::requests(&self.schema.compact(), seeds)
+    }
+
+    fn parse(&mut self, outputs: &Batch) -> Result<Parsed, Error> {
+        let (rows, rejects) = asked::parse(outputs)?;
+        Ok(Parsed { rows: self.batch(&rows), rejects })
     }
 
     fn validate(&mut self, rows: &Batch) -> Result<Vec<Verdict>, Error> {

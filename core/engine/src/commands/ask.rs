@@ -10,10 +10,11 @@ use luthier_protocol::spec::AskSpec;
 use luthier_protocol::{Event, Response};
 
 use crate::Error;
+use crate::answering::Answering;
 use crate::datasets;
 use crate::error::AtExt;
 use crate::generation::{LocalModel, PromptForm, check_generation};
-use crate::models::{self, Opened};
+use crate::models::Opened;
 use crate::service::Context;
 use crate::task::{self, Task};
 
@@ -26,19 +27,50 @@ pub(crate) fn ask(context: Context<'_>, spec: &AskSpec) -> Result<Response, Erro
         let expected = "0 without `data`, whose training rows are the examples";
         return Err(Error::invalid("num_fewshot", spec.num_fewshot, expected)).at("/num_fewshot");
     }
-    let resolved = context.resolver().resolve(&spec.model).at("/model")?;
-    let opened = models::open(&context.engine.loaded, &resolved).at("/model")?;
+    let opened = match Answering::open(context, &spec.model, spec.base_url.as_deref(), &spec.provider).at("/model")? {
+        Answering::Local(opened) => opened,
+        remote @ Answering::Remote(..) => return ask_remote(context, spec, remote),
+    };
     let stopwatch = context.engine.clock().stopwatch();
     let (rendered, form, mut task) = render(context, spec, &opened)?;
     let mut sink = |text: &str| context.call.event(Event::Text { text: text.to_owned() });
     let mut model = LocalModel::new(&opened, form).with_seed_as_given().streaming(&mut sink);
-    let request = GenerateRequest { prompt: rendered.clone(), generation: spec.generation.clone() };
+    let request = GenerateRequest { prompt: rendered.clone().into(), generation: spec.generation.clone() };
     let completion = generate_one(&mut model, request, context)?;
     let answer = match &mut task {
         Some(task) => task.extract(std::slice::from_ref(&completion.text))?.pop().and_then(found),
         None => None,
     };
-    Ok(Response::Asked(Asked {
+    Ok(asked(spec, rendered, completion, answer, stopwatch.seconds()))
+}
+
+/// A server renders the prompt, so what it is sent is shown in its place.
+fn ask_remote(context: Context<'_>, spec: &AskSpec, mut remote: Answering) -> Result<Response, Error> {
+    let stopwatch = context.engine.clock().stopwatch();
+    let (turns, mut task) = match &spec.data {
+        Some(data) => {
+            let dataset = datasets::open(context, data).at("/data")?;
+            let mut task = Task::open(context, &dataset).at("/data")?;
+            let shots = task::shots(&dataset, spec.num_fewshot, spec.generation.seed)?;
+            (conversation(&dataset, &mut task, &spec.prompt, &shots)?, Some(task))
+        }
+        None => (vec![Message { role: "user".to_owned(), content: spec.prompt.clone() }], None),
+    };
+    let prompt = remote.prompt(&turns)?;
+    let request = GenerateRequest { prompt, generation: spec.generation.clone() };
+    let mut outcomes = remote.model().generate(&[request], &mut |_, _| {}, context.cancel())?;
+    let completion = outcomes.pop().unwrap_or(Err(luthier_lm::Error::Interrupted)).at("/model")?;
+    context.call.event(Event::Text { text: completion.text.clone() });
+    let answer = match &mut task {
+        Some(task) => task.extract(std::slice::from_ref(&completion.text))?.pop().and_then(found),
+        None => None,
+    };
+    let rendered = turns.iter().map(|turn| format!("{}: {}", turn.role, turn.content)).collect::<Vec<_>>().join("\n");
+    Ok(asked(spec, rendered, completion, answer, stopwatch.seconds()))
+}
+
+fn asked(spec: &AskSpec, rendered: String, completion: Completion, answer: Option<String>, seconds: f64) -> Response {
+    Response::Asked(Asked {
         model: spec.model.clone(),
         rendered,
         completion: completion.text,
@@ -49,8 +81,8 @@ pub(crate) fn ask(context: Context<'_>, spec: &AskSpec) -> Result<Response, Erro
             FinishReason::Stop => "stop".to_owned(),
             FinishReason::Length => "length".to_owned(),
         },
-        seconds: stopwatch.seconds(),
-    }))
+        seconds,
+    })
 }
 
 fn found(answer: Answer) -> Option<String> {

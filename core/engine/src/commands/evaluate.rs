@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use luthier_eval::score;
 use luthier_eval::table::predictions_table;
 use luthier_eval::{Metric, MetricDescriptor, Prediction, Questions, ReportOptions, RowScore, ScoredArm};
 use luthier_plugin_host::MetricPlugin;
@@ -13,7 +14,7 @@ use luthier_protocol::{Event, Response};
 use crate::Error;
 use crate::error::AtExt;
 use crate::project::check_name;
-use crate::scoring::{Bench, write_parquet};
+use crate::scoring::{Bench, Needs, write_parquet};
 use crate::service::Context;
 
 /// Rows that a metric is shown at a time.
@@ -29,7 +30,8 @@ pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Resp
     }
     let mut bench = Bench::open(context, spec)?;
     let mut metrics = open_metrics(context, &bench, spec)?;
-    let predictions = bench.predict(context, spec)?;
+    let needs = needs(&metrics, spec);
+    let predictions = bench.predict(context, spec, needs)?;
     let name = evaluation_name(context, spec, &bench.dataset.name)?;
     let arms = score_all(context, &bench, spec, predictions, &mut metrics)?;
     let descriptors: Vec<MetricDescriptor> =
@@ -40,8 +42,16 @@ pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Resp
         seed: spec.seed,
         examples_per_part: EXAMPLES_PER_PART,
     };
-    let report = luthier_eval::report(&bench.questions, &descriptors, &arms, &options)?;
-    let table = predictions_table(&bench.questions, &descriptors, &arms)?;
+    let owners = owners(&metrics);
+    let mut reduce = |index: usize, sums: &[Vec<f64>]| {
+        let owner = owners.get(index).and_then(|(metric, output)| Some((metrics.get_mut(*metric)?, *output)));
+        match owner {
+            Some((opened, output)) => opened.metric.reduce(output, sums),
+            None => Err(luthier_eval::Error::NotReduced { metric: format!("number {index}") }),
+        }
+    };
+    let report = luthier_eval::report(&bench.questions, &descriptors, &arms, &options, &mut reduce)?;
+    let table = predictions_table(&bench.questions, &descriptors, &arms, &mut reduce)?;
     let path = context.project.subdir("evaluations")?.join(format!("{name}.parquet"));
     write_parquet(&path, &table)?;
     let predictions = copy_wanted(context, spec, &table)?.unwrap_or(path);
@@ -58,6 +68,29 @@ pub(crate) fn evaluate(context: Context<'_>, spec: &EvaluateSpec) -> Result<Resp
     };
     context.project.store()?.put_evaluation(&evaluation, &context.engine.clock().timestamp())?;
     Ok(Response::Evaluated(evaluation))
+}
+
+/// What the metrics judge: text, log-likelihoods, or both. A metric that reads neither still has
+/// answers generated, so that the report shows them.
+fn needs(metrics: &[OpenedMetric], spec: &EvaluateSpec) -> Needs {
+    let any = |reads: fn(&MetricDescriptor) -> bool| {
+        metrics.iter().any(|opened| opened.metric.descriptors().first().is_some_and(reads))
+    };
+    let likelihood = any(score::needs_likelihood);
+    Needs {
+        text: any(score::needs_text) || !likelihood,
+        likelihood,
+        choices: any(score::needs_choices),
+        samples: spec.samples as usize,
+    }
+}
+
+/// Which metric, and which of its outputs, each descriptor is of.
+fn owners(metrics: &[OpenedMetric]) -> Vec<(usize, usize)> {
+    let outputs = |(metric, opened): (usize, &OpenedMetric)| {
+        (0..opened.metric.descriptors().len()).map(move |output| (metric, output)).collect::<Vec<_>>()
+    };
+    metrics.iter().enumerate().flat_map(outputs).collect()
 }
 
 /// A metric and the questions as it reads them.

@@ -11,13 +11,14 @@ use super::evaluate::{EXAMPLES_PER_PART, evaluation_name};
 use crate::Error;
 use crate::error::AtExt;
 use crate::project::check_name;
-use crate::scoring::{Bench, read_predictions, write_jsonl, write_parquet};
+use crate::scoring::{Bench, Needs, read_predictions, write_jsonl, write_parquet};
 use crate::service::Context;
 use crate::store::PredictionRecord;
 
 pub(crate) fn predict(context: Context<'_>, spec: &EvaluateSpec) -> Result<Response, Error> {
     let mut bench = Bench::open(context, spec)?;
-    let predictions = bench.predict(context, spec)?;
+    let needs = Needs { text: true, likelihood: false, choices: false, samples: spec.samples as usize };
+    let predictions = bench.predict(context, spec, needs)?;
     let signatures: Vec<_> = bench.arms.iter().map(|arm| (arm.label.clone(), bench.signature(arm, spec))).collect();
     let arms: Vec<ScoredArm> = signatures
         .iter()
@@ -32,7 +33,7 @@ pub(crate) fn predict(context: Context<'_>, spec: &EvaluateSpec) -> Result<Respo
     let id = id(&signatures);
     let dir = context.project.subdir("cache")?;
     let table = dir.join(format!("{id}.parquet"));
-    write_parquet(&table, &predictions_table(&bench.questions, &[], &arms)?)?;
+    write_parquet(&table, &predictions_table(&bench.questions, &[], &arms, &mut no_sums)?)?;
     let path = dir.join(format!("{id}.jsonl"));
     let texts: Vec<_> = arms.into_iter().map(|arm| (arm.label, arm.predictions)).collect();
     let n_rows = write_jsonl(&path, &bench.questions, &texts)?;
@@ -93,7 +94,7 @@ pub(crate) fn record_local(
         seed: record.seed,
         examples_per_part: EXAMPLES_PER_PART,
     };
-    let report = luthier_eval::report(&questions, std::slice::from_ref(&descriptor), &scored, &options)?;
+    let report = luthier_eval::report(&questions, std::slice::from_ref(&descriptor), &scored, &options, &mut no_sums)?;
     let evaluation = Evaluation {
         name,
         data: record.data,
@@ -116,6 +117,11 @@ fn row_score(prediction: &luthier_eval::Prediction, score: Option<f64>) -> RowSc
         (_, Some(score)) => RowScore::Score(score),
         (_, None) => RowScore::Error("no-score".to_owned()),
     }
+}
+
+/// A closure gives scores; nothing is summed.
+fn no_sums(_: usize, _: &[Vec<f64>]) -> luthier_eval::Result<Vec<f64>> {
+    Err(luthier_eval::Error::NotReduced { metric: "a closure".to_owned() })
 }
 
 /// A closure says nothing of itself: zeros and ones are a proportion, anything else a mean.

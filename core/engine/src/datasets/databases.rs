@@ -9,7 +9,7 @@ use crate::project::{Project, check_name};
 
 /// Every database of a dataset by name: the person's files win over the template's scripts. Paths
 /// inside the project are relative to it, so that it may be moved.
-pub(super) fn collect(
+pub(crate) fn collect(
     project: &Project,
     brought: &[(String, String)],
     given: &BTreeMap<String, String>,

@@ -56,17 +56,27 @@ pub(crate) fn make(context: Context<'_>, spec: &DatasetSpec) -> Result<Made, Err
         None => Dataset::import(&sources.file()?, spec).at("/path")?,
     };
     let dataset = Dataset { name: name.clone(), ..dataset };
-    let dir = context.project.dataset_dir(&name);
-    dataset.write(&dir)?;
-    let info = info::describe(&dataset);
+    let info = keep(context, &dataset, &digest, spec)?;
+    Ok(Made { dataset, info })
+}
+
+/// Write a dataset into the project, in place of one of the same name.
+pub(crate) fn keep(
+    context: Context<'_>,
+    dataset: &Dataset,
+    source_digest: &str,
+    spec: &DatasetSpec,
+) -> Result<DatasetInfo, Error> {
+    let name = &dataset.name;
+    dataset.write(&context.project.dataset_dir(name))?;
     let record = DatasetRecord {
-        info: info.clone(),
+        info: info::describe(dataset),
         dir: format!("datasets/{name}"),
-        source_digest: digest,
+        source_digest: source_digest.to_owned(),
         spec: encode(&normal(spec)),
     };
-    store.put_dataset(&record, &context.engine.clock().timestamp())?;
-    Ok(Made { dataset, info })
+    context.project.store()?.put_dataset(&record, &context.engine.clock().timestamp())?;
+    Ok(record.info)
 }
 
 /// The spec without what does not shape the rows.
@@ -190,7 +200,7 @@ fn generated(
 }
 
 /// Roles as the person says, else as the template does.
-fn roles(spec: &DatasetSpec, descriptor: &TemplateDescriptor) -> RolesSpec {
+pub(crate) fn roles(spec: &DatasetSpec, descriptor: &TemplateDescriptor) -> RolesSpec {
     let given = spec.roles.clone();
     RolesSpec {
         prompt: given.prompt.or_else(|| descriptor.prompt_columns.first().cloned()),

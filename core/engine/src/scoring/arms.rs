@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use arrow_array::RecordBatch;
 use luthier_data::{Dataset, Message};
-use luthier_eval::Prediction;
-use luthier_lm::{GenerateRequest, LanguageModel};
+use luthier_eval::{Likelihood, Prediction, Questions};
+use luthier_lm::GenerateRequest;
 use luthier_protocol::Event;
 use luthier_protocol::response::Signature;
 use luthier_protocol::spec::{ArmSpec, EvaluateSpec, GenerationSpec};
 
+use super::likelihood;
 use crate::Error;
+use crate::answering::{Answering, is_remote};
 use crate::clock::Stopwatch;
 use crate::engine::BUILD;
 use crate::error::AtExt;
-use crate::generation::{LocalModel, PromptForm};
-use crate::models::{self, Opened};
 use crate::service::Context;
 use crate::task::{self, Task};
 
@@ -27,7 +27,9 @@ pub(crate) struct Arm {
     /// Label in the report.
     pub(crate) label: String,
     pub(crate) num_fewshot: usize,
-    opened: Opened,
+    answering: Answering,
+    /// Where a server answers.
+    server: String,
     shots: RecordBatch,
 }
 
@@ -69,31 +71,67 @@ impl Arm {
         pointer: &'static str,
     ) -> Result<Arm, Error> {
         let table = arm.table();
-        let resolved = context.resolver().resolve(&table.model).at(pointer)?;
-        let opened = models::open(&context.engine.loaded, &resolved).at(pointer)?;
-        task::check_renderer(&opened, &task.fingerprint()).at(pointer)?;
+        let base_url = table.base_url.as_deref().or(spec.base_url.as_deref().filter(|_| is_remote(&table.model)));
+        let answering = Answering::open(context, &table.model, base_url, &spec.provider).at(pointer)?;
+        let server = match &answering {
+            Answering::Local(opened) => {
+                task::check_renderer(opened, &task.fingerprint()).at(pointer)?;
+                String::new()
+            }
+            Answering::Remote(remote, name) => format!("{name} at {}", remote.server()),
+        };
         let shots = task::shots(dataset, table.num_fewshot, spec.seed).at(pointer)?;
         let label = table.name.unwrap_or(table.model);
-        Ok(Arm { label, num_fewshot: table.num_fewshot, opened, shots })
+        Ok(Arm { label, num_fewshot: table.num_fewshot, answering, server, shots })
     }
 
-    /// What this arm makes of each row.
+    /// What this arm makes of each row: `needs.samples` answers of each, in order.
     pub(crate) fn predict(
-        &self,
+        &mut self,
         context: Context<'_>,
         rows: &RecordBatch,
+        questions: &Questions,
         task: &mut Task,
         generation: &GenerationSpec,
+        needs: Needs,
     ) -> Result<Vec<Prediction>, Error> {
         let conversations = task.render(rows, &self.shots)?;
-        let requests = self.requests(&conversations, generation)?;
-        let mut model = LocalModel::new(&self.opened, PromptForm::Rendered);
+        let mut predictions = match needs.text {
+            true => self.generate(context, &conversations, task, generation, needs.samples)?,
+            false => vec![Prediction::unasked(); conversations.len() * needs.samples],
+        };
+        if needs.likelihood {
+            let mut meter = Meter::new(context, &format!("{}, likelihoods", self.label));
+            let mut tell = |done, total| meter.tell(done, total);
+            let found = likelihood::likelihoods(
+                &mut self.answering,
+                &conversations,
+                questions,
+                needs.choices,
+                &mut tell,
+                context.cancel(),
+            );
+            let found = found.map_err(|error| explain(error, &self.label))?;
+            for (prediction, found) in predictions.chunks_mut(needs.samples).zip(found) {
+                prediction.iter_mut().for_each(|sample| sample.likelihood = Likelihood::clone(&found));
+            }
+        }
+        Ok(predictions)
+    }
+
+    fn generate(
+        &mut self,
+        context: Context<'_>,
+        conversations: &[Vec<Message>],
+        task: &mut Task,
+        generation: &GenerationSpec,
+        samples: usize,
+    ) -> Result<Vec<Prediction>, Error> {
+        let requests = self.requests(conversations, generation, samples)?;
         let mut meter = Meter::new(context, &self.label);
+        let mut model = self.answering.model();
         let completions = model.generate(&requests, &mut |done, total| meter.tell(done, total), context.cancel());
-        let completions = completions.map_err(|error| match error {
-            luthier_lm::Error::Interrupted => interrupted(&self.label),
-            error => error.into(),
-        })?;
+        let completions = completions.map_err(|error| explain(error.into(), &self.label))?;
         let texts: Vec<String> =
             completions.iter().filter_map(|result| result.as_ref().ok()).map(|done| done.text.clone()).collect();
         let mut answers = task.extract(&texts)?.into_iter().zip(texts);
@@ -101,37 +139,55 @@ impl Arm {
             .iter()
             .map(|completion| match (completion, completion.is_ok().then(|| answers.next()).flatten()) {
                 (Ok(_), Some((answer, text))) => Prediction::extracted(text, answer),
-                (Err(luthier_lm::Error::TooLong { .. }), _) => Prediction::failed("too-long"),
-                _ => Prediction::failed("model-error"),
+                (Err(error), _) => Prediction::failed(error.code()),
+                (Ok(_), None) => Prediction::failed("model-error"),
             })
             .collect())
     }
 
+    /// Samples of one prompt differ in nothing but their seed.
     fn requests(
         &self,
         conversations: &[Vec<Message>],
         generation: &GenerationSpec,
+        samples: usize,
     ) -> Result<Vec<GenerateRequest>, Error> {
-        let prompter = &self.opened.base.prompter;
-        let request = |messages: &Vec<Message>| -> Result<GenerateRequest, Error> {
-            Ok(GenerateRequest { prompt: prompter.render(messages)?, generation: generation.clone() })
-        };
-        conversations.iter().map(request).collect()
+        let mut requests = Vec::with_capacity(conversations.len() * samples);
+        for turns in conversations {
+            let prompt = self.answering.prompt(turns)?;
+            requests.extend((0..samples as u64).map(|sample| GenerateRequest {
+                prompt: prompt.clone(),
+                generation: GenerationSpec { seed: generation.seed.wrapping_add(sample), ..generation.clone() },
+            }));
+        }
+        Ok(requests)
     }
 
     /// Everything that this arm's numbers depend on, besides the metric.
     pub(crate) fn signature(&self, data: &str, task: &Task, spec: &EvaluateSpec) -> Signature {
-        let base = &self.opened.base;
-        let template = base.prompter.template.fingerprint();
+        let (weights, adapter, tokenizer, template) = match &self.answering {
+            Answering::Local(opened) => (
+                opened.base.fingerprint.clone(),
+                opened.adapter_fingerprint.clone(),
+                opened.base.prompter.tokenizer.fingerprint().to_owned(),
+                opened.base.prompter.template.fingerprint(),
+            ),
+            // What a server runs is known by its name alone.
+            Answering::Remote(..) => (self.server.clone(), String::new(), String::new(), ""),
+        };
+        let mut generation = serde_json::to_string(&spec.generation).unwrap_or_default();
+        if spec.samples > 1 {
+            generation.push_str(&format!(" samples {}", spec.samples));
+        }
         Signature {
             id: String::new(),
             data: data.to_owned(),
             prompt_template: crate::hash::parts([task.fingerprint().as_bytes(), template.as_bytes()]),
             plugin: String::new(),
-            weights: base.fingerprint.clone(),
-            adapter: self.opened.adapter_fingerprint.clone(),
-            tokenizer: base.prompter.tokenizer.fingerprint().to_owned(),
-            generation: serde_json::to_string(&spec.generation).unwrap_or_default(),
+            weights,
+            adapter,
+            tokenizer,
+            generation,
             num_fewshot: self.num_fewshot,
             seed: spec.seed,
             engine: BUILD.to_owned(),
@@ -140,8 +196,26 @@ impl Arm {
     }
 }
 
-fn interrupted(label: &str) -> Error {
-    Error::Interrupted { saved: format!("while {label} was answering; no score was stored"), advice: None }
+fn explain(error: Error, label: &str) -> Error {
+    match error {
+        Error::LanguageModel(luthier_lm::Error::Interrupted) => {
+            Error::Interrupted { saved: format!("while {label} was answering; no score was stored"), advice: None }
+        }
+        error => error,
+    }
+}
+
+/// What metrics need of every arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Generated text.
+    pub(crate) text: bool,
+    /// Log-likelihoods of the references.
+    pub(crate) likelihood: bool,
+    /// Log-likelihoods of each row's choices.
+    pub(crate) choices: bool,
+    /// Answers per prompt.
+    pub(crate) samples: usize,
 }
 
 /// Tells how far an arm is, not too often.

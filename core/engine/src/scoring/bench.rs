@@ -9,7 +9,7 @@ use luthier_eval::{Prediction, Questions};
 use luthier_protocol::response::Signature;
 use luthier_protocol::spec::EvaluateSpec;
 
-use super::Arm;
+use super::{Arm, Needs};
 use crate::Error;
 use crate::datasets;
 use crate::error::AtExt;
@@ -23,12 +23,17 @@ const DEFAULT_PART_COLUMN: &str = "part";
 const ONLY_PART: &str = "all";
 /// Column that tells metrics which database a row is about.
 const DATABASE: &str = "database";
+/// Answers per prompt; more say little more and take a while.
+const MAX_SAMPLES: u32 = 1000;
 
 /// An evaluation that can begin.
 pub(crate) struct Bench {
     pub(crate) dataset: Dataset,
     pub(crate) task: Task,
+    /// One per row and sample.
     pub(crate) questions: Questions,
+    /// One per row.
+    asked: Questions,
     pub(crate) arms: Vec<Arm>,
     rows: RecordBatch,
     /// What the rows are, for signatures.
@@ -45,6 +50,13 @@ impl Bench {
         if spec.limit == Some(0) {
             return Err(Error::invalid("limit", 0, "at least 1")).at("/limit");
         }
+        if spec.samples == 0 || spec.samples > MAX_SAMPLES {
+            return Err(Error::invalid("samples", spec.samples, &format!("from 1 to {MAX_SAMPLES}"))).at("/samples");
+        }
+        if spec.samples > 1 && spec.generation.temperature == 0.0 {
+            let expected = "above 0 with `samples`: greedy answers are all the same";
+            return Err(Error::invalid("temperature", 0.0, expected)).at("/generation/temperature");
+        }
         let dataset = datasets::open(context, &spec.data).at("/data")?;
         let rows = datasets::rows(&dataset, &spec.split).at("/split")?;
         let parts = parts(&dataset, &rows, spec.by.as_deref())?;
@@ -54,16 +66,26 @@ impl Bench {
         if spec.split == "train" && arms.iter().any(|arm| arm.num_fewshot > 0) {
             context.call.warn("the examples in the prompt are from the split that is scored: an arm may see answers");
         }
-        let questions = questions(&dataset, &rows, parts, &mut task)?;
+        let asked = questions(&dataset, &rows, parts, &mut task)?;
+        let questions = match spec.samples {
+            1 => asked.clone(),
+            n => asked.sampled(n as usize)?,
+        };
         let data = data_signature(&dataset, spec);
-        Ok(Bench { dataset, task, questions, arms, rows, data })
+        Ok(Bench { dataset, task, questions, asked, arms, rows, data })
     }
 
     /// Every arm on every row, arm by arm.
-    pub(crate) fn predict(&mut self, context: Context<'_>, spec: &EvaluateSpec) -> Result<Vec<Vec<Prediction>>, Error> {
+    pub(crate) fn predict(
+        &mut self,
+        context: Context<'_>,
+        spec: &EvaluateSpec,
+        needs: Needs,
+    ) -> Result<Vec<Vec<Prediction>>, Error> {
         let mut predictions = Vec::with_capacity(self.arms.len());
-        for arm in &self.arms {
-            predictions.push(arm.predict(context, &self.rows, &mut self.task, &spec.generation)?);
+        for arm in &mut self.arms {
+            let (rows, asked) = (&self.rows, &self.asked);
+            predictions.push(arm.predict(context, rows, asked, &mut self.task, &spec.generation, needs)?);
         }
         Ok(predictions)
     }
@@ -123,7 +145,12 @@ fn questions(dataset: &Dataset, rows: &RecordBatch, parts: Vec<String>, task: &m
         let database = StringArray::from_iter_values(std::iter::repeat_n(database, rows.num_rows()));
         columns.insert(DATABASE.to_owned(), Arc::new(database));
     }
-    Ok(Questions { parts, prompts, references, columns })
+    // Rows of one group (questions about one document, say) are not independent of each other.
+    let clusters = match &dataset.roles.group {
+        Some(column) => text(column)?,
+        None => Vec::new(),
+    };
+    Ok(Questions { parts, prompts, references, columns, clusters, samples: Vec::new() })
 }
 
 /// The database of all rows, where they do not say it: the one that the task is configured with,

@@ -115,6 +115,7 @@ fn score(evaluation: &str) -> ScoreRow {
         coverage: 1.0,
         errors: Default::default(),
         interval: "wilson".into(),
+        aggregation: "proportion".into(),
         higher_is_better: true,
         signature: Default::default(),
         evaluation: evaluation.into(),

@@ -14,6 +14,7 @@ fn row(model: &str, metric: &str, data: &str, mean: Option<f64>) -> ScoreRow {
         coverage: 1.0,
         errors: Default::default(),
         interval: "wilson".into(),
+        aggregation: "proportion".into(),
         higher_is_better: metric != "loss",
         signature: Signature { id: format!("{model}{data}"), data: data.into(), ..Signature::default() },
         evaluation: "e".into(),

@@ -1,5 +1,5 @@
 use luthier_data::Answer;
-use luthier_lm::{FinishReason, Loglikelihood, LoglikelihoodRequest};
+use luthier_lm::{FinishReason, Loglikelihood, LoglikelihoodRequest, Outcomes};
 
 use super::*;
 use crate::prediction::Outcome;
@@ -17,7 +17,7 @@ impl LanguageModel for Echo {
         _: &AtomicBool,
     ) -> Result<Vec<Result<Completion, luthier_lm::Error>>, luthier_lm::Error> {
         progress(requests.len(), requests.len());
-        let answer = |request: &GenerateRequest| match request.prompt.as_str() {
+        let answer = |request: &GenerateRequest| match request.prompt.last() {
             "!long" => Err(luthier_lm::Error::TooLong { n_tokens: 9, max_seq_len: 8 }),
             "!stop" => Err(luthier_lm::Error::Interrupted),
             prompt => Ok(Completion {
@@ -33,8 +33,18 @@ impl LanguageModel for Echo {
     fn loglikelihood(
         &mut self,
         _: &[LoglikelihoodRequest],
+        _: &mut dyn FnMut(usize, usize),
         _: &AtomicBool,
-    ) -> Result<Vec<Loglikelihood>, luthier_lm::Error> {
+    ) -> Result<Outcomes<Loglikelihood>, luthier_lm::Error> {
+        Ok(Vec::new())
+    }
+
+    fn loglikelihood_rolling(
+        &mut self,
+        _: &[String],
+        _: &mut dyn FnMut(usize, usize),
+        _: &AtomicBool,
+    ) -> Result<Outcomes<Loglikelihood>, luthier_lm::Error> {
         Ok(Vec::new())
     }
 }

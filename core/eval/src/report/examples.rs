@@ -2,21 +2,21 @@
 
 use luthier_protocol::response::ExampleRow;
 
-use super::{ScoredArm, value};
-use crate::metric::MetricDescriptor;
+use super::ScoredArm;
 use crate::prediction::Questions;
 
 /// At most `per_part` rows of each part, in the data's order: rows on which the arms disagree under
-/// the first metric, or, with a single arm, rows without the best score that it reached.
+/// the first metric, or, with a single arm, rows without the best score that it reached. `scores`
+/// are by arm, then by row.
 pub(super) fn examples(
     questions: &Questions,
-    metrics: &[MetricDescriptor],
+    higher_is_better: bool,
     arms: &[ScoredArm],
+    scores: &[Vec<Option<f64>>],
     per_part: usize,
 ) -> Vec<ExampleRow> {
-    let Some(metric) = metrics.first() else { return Vec::new() };
-    let scores_of = |row: usize| arms.iter().map(|arm| value(&arm.scores[0][row])).collect::<Vec<_>>();
-    let best = best_score(metric, arms);
+    let scores_of = |row: usize| scores.iter().map(|scores| scores[row]).collect::<Vec<_>>();
+    let best = best_score(higher_is_better, scores);
     let is_worth = |row: usize| {
         let scores = scores_of(row);
         match scores.as_slice() {
@@ -32,9 +32,9 @@ pub(super) fn examples(
     examples
 }
 
-fn best_score(metric: &MetricDescriptor, arms: &[ScoredArm]) -> Option<f64> {
-    let scores = arms.first()?.scores[0].iter().filter_map(value);
-    match metric.higher_is_better {
+fn best_score(higher_is_better: bool, scores: &[Vec<Option<f64>>]) -> Option<f64> {
+    let scores = scores.first()?.iter().flatten().copied();
+    match higher_is_better {
         true => scores.max_by(f64::total_cmp),
         false => scores.min_by(f64::total_cmp),
     }

@@ -1,10 +1,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::statistics::{mcnemar_exact, wilson};
 use crate::testing::{ByRow, arm, equal, questions};
 
 fn options() -> ReportOptions {
     ReportOptions { evaluation: "e".into(), confidence: 0.95, seed: 1, examples_per_part: 2 }
+}
+
+fn no_sums(_: usize, _: &[Vec<f64>]) -> Result<Vec<f64>> {
+    unreachable!("scores are not reduced")
 }
 
 /// Three arms on 60 questions: never right, right on even rows, always right.
@@ -19,7 +24,7 @@ fn arms(questions: &Questions, metric: &mut ByRow) -> Vec<ScoredArm> {
 fn full_report() -> Report {
     let (questions, mut metric) = (questions(60), equal());
     let arms = arms(&questions, &mut metric);
-    report(&questions, &[metric.descriptor], &arms, &options()).unwrap()
+    report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap()
 }
 
 #[test]
@@ -60,7 +65,7 @@ fn an_error_lowers_coverage_and_not_the_mean() {
     questions.references[0] = "gold-error".into();
     questions.references[3] = "gold-error".into();
     let arms = arms(&questions, &mut metric);
-    let report = report(&questions, &[metric.descriptor], &arms, &options()).unwrap();
+    let report = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
     let row = &report.rows[2];
     assert_eq!((row.mean, row.n, row.coverage), (Some(1.0), 20, 0.9));
     assert_eq!(row.errors, std::collections::BTreeMap::from([("gold-error".to_owned(), 2)]));
@@ -73,7 +78,7 @@ fn an_arm_without_a_single_score_has_no_mean_and_no_comparison() {
     let (questions, mut metric) = (questions(6), equal());
     let mut arms = arms(&questions, &mut metric);
     arms[1].scores[0].fill(RowScore::Error("too-long".into()));
-    let report = report(&questions, &[metric.descriptor], &arms, &options()).unwrap();
+    let report = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
     let row = report.rows.iter().find(|row| row.model == "half").unwrap();
     assert_eq!((row.mean, row.low, row.high, row.coverage), (None, None, None, 0.0));
     assert!(report.comparisons.iter().all(|pair| pair.model == "full" && pair.against == "base"));
@@ -85,20 +90,22 @@ fn lower_can_be_better_and_means_are_bootstrapped() {
     metric.descriptor.higher_is_better = false;
     metric.descriptor.aggregation = Aggregation::Mean;
     let arms = arms(&questions, &mut metric);
-    let report = report(&questions, &[metric.descriptor], &arms, &options()).unwrap();
+    let report = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
     assert_eq!(report.rows[0].interval, "bootstrap(1000)");
     let pair = &report.comparisons[1];
     assert_eq!((pair.difference, pair.wins, pair.losses), (1.0, 0, 20));
 }
 
 #[test]
-fn scores_between_zero_and_one_have_no_mcnemar_test() {
+fn scores_between_zero_and_one_are_compared_by_randomization() {
     let (questions, mut metric) = (questions(6), equal());
     metric.descriptor.aggregation = Aggregation::Mean;
     let mut arms = arms(&questions, &mut metric);
     arms[0].scores[0][0] = RowScore::Score(0.5);
-    let report = report(&questions, &[metric.descriptor], &arms, &options()).unwrap();
-    assert!(report.comparisons.iter().any(|pair| pair.p_value.is_none()));
+    let report = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
+    let tests: Vec<&str> = report.comparisons.iter().map(|pair| pair.test.as_str()).collect();
+    assert!(tests.contains(&"randomization(10000)") && tests.contains(&"mcnemar"), "{tests:?}");
+    assert!(report.comparisons.iter().all(|pair| pair.p_value.is_some_and(|p| p > 0.0 && p <= 1.0)));
 }
 
 #[test]
@@ -115,7 +122,7 @@ fn examples_are_rows_on_which_arms_disagree() {
 fn examples_of_a_single_arm_are_its_mistakes() {
     let (questions, mut metric) = (questions(60), equal());
     let half = arms(&questions, &mut metric).remove(1);
-    let report = report(&questions, &[metric.descriptor], &[half], &options()).unwrap();
+    let report = report(&questions, &[metric.descriptor], &[half], &options(), &mut no_sums).unwrap();
     assert!(report.comparisons.is_empty());
     assert!(report.examples.iter().all(|example| example.answers[0].2 == Some(0.0)));
     assert_eq!(report.examples.len(), 4);
@@ -126,7 +133,7 @@ fn lists_that_do_not_fit_are_refused() {
     let (questions, mut metric) = (questions(6), equal());
     let mut arms = arms(&questions, &mut metric);
     arms[2].scores[0].pop();
-    let error = report(&questions, &[metric.descriptor], &arms, &options()).unwrap_err();
+    let error = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap_err();
     assert_eq!(error.to_string(), "scores of full has 5 rows, expected 6");
 }
 
@@ -136,6 +143,8 @@ fn shuffled<T: Clone>(items: &[T], order: &[usize]) -> Vec<T> {
 }
 
 proptest! {
+    // A report of three arms draws tens of thousands of resamples.
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn the_order_of_rows_changes_no_number(order in Just((0..60).collect::<Vec<usize>>()).prop_shuffle()) {
         let (questions, mut metric) = (questions(60), equal());
@@ -149,6 +158,7 @@ proptest! {
             prompts: shuffled(&questions.prompts, &order),
             references: shuffled(&questions.references, &order),
             columns: questions.columns.clone(),
+            ..Questions::default()
         };
         let moved_arms: Vec<ScoredArm> = arms
             .iter()
@@ -159,8 +169,8 @@ proptest! {
             })
             .collect();
         let metrics = [metric.descriptor];
-        let mut expected = report(&questions, &metrics, &arms, &options()).unwrap();
-        let mut found = report(&moved_questions, &metrics, &moved_arms, &options()).unwrap();
+        let mut expected = report(&questions, &metrics, &arms, &options(), &mut no_sums).unwrap();
+        let mut found = report(&moved_questions, &metrics, &moved_arms, &options(), &mut no_sums).unwrap();
         // Parts are listed in the order in which they appear; the numbers are the same.
         for report in [&mut expected, &mut found] {
             report.rows.sort_by(|a, b| (&a.part, &a.model).cmp(&(&b.part, &b.model)));
@@ -170,3 +180,5 @@ proptest! {
         prop_assert_eq!(found.comparisons, expected.comparisons);
     }
 }
+
+mod summed;

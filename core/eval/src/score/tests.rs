@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::metric::{InputType, MetricInput};
 use crate::testing::{ByRow, answer, descriptor, equal, questions};
 
 fn with_score(aggregation: Aggregation, judge: fn(&[&str]) -> RowScore) -> ByRow {
@@ -31,7 +34,7 @@ fn an_unknown_input_is_refused_with_the_nearest_name() {
     assert_eq!(
         error.to_string(),
         "metric fixed reads column \"data_base\", which the data does not have (it has prompt, prediction, \
-         reference, completion, database); did you mean \"database\"?"
+         reference, completion, sample, loglikelihood, n-tokens, n-bytes, choice-loglikelihoods, database); did you mean \"database\"?"
     );
     assert_eq!(metric.n_calls, 0);
 }

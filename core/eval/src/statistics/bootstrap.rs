@@ -34,7 +34,7 @@ fn resampled_mean(values: &[f64], seed: u64, resample: u64) -> f64 {
 
 /// 64 random bits for a counter: SplitMix64's output function (Steele, Lea & Flood 2014), once per
 /// part of the counter.
-fn random(seed: u64, resample: u64, draw: u64) -> u64 {
+pub(crate) fn random(seed: u64, resample: u64, draw: u64) -> u64 {
     mix(mix(mix(seed).wrapping_add(resample)).wrapping_add(draw))
 }
 
@@ -46,12 +46,12 @@ fn mix(counter: u64) -> u64 {
 }
 
 /// The upper half of a product: uniform below `n`, but for a bias of at most `n / 2⁶⁴`.
-fn below(random: u64, n: u64) -> usize {
+pub(crate) fn below(random: u64, n: u64) -> usize {
     ((u128::from(random) * u128::from(n)) >> 64) as usize
 }
 
 /// Quantile of ascending values, linear between neighbours (numpy's default).
-fn quantile(ascending: &[f64], p: f64) -> f64 {
+pub(crate) fn quantile(ascending: &[f64], p: f64) -> f64 {
     let position = p.clamp(0.0, 1.0) * (ascending.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(ascending.len() - 1);

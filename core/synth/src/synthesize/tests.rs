@@ -43,6 +43,7 @@ fn numbers(limit: u64) -> Numbers {
         generates: true,
         validates: true,
         dedups: true,
+        asks: false,
     };
     Numbers { descriptor, made: 0, limit, rejected_every: 0, period: 0, fault: Fault::None }
 }

@@ -57,6 +57,7 @@ pub(crate) fn check_descriptor(guest: &Guest, found: wit::Descriptor) -> Result<
         generates: found.stages.contains(wit::Stages::GENERATE),
         validates: found.stages.contains(wit::Stages::VALIDATE),
         dedups: found.stages.contains(wit::Stages::DEDUP),
+        asks: found.stages.contains(wit::Stages::SYNTHESIS_PROMPTS) && found.stages.contains(wit::Stages::PARSE),
     };
     Ok(Description::Template { descriptor: Box::new(descriptor), row_schema })
 }

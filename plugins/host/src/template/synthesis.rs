@@ -19,9 +19,10 @@ pub struct ParsedRows {
 
 impl TemplatePlugin {
     /// What a language model is asked: columns `request-id`, `messages` (JSON), `params` (JSON).
-    /// `seeds` are rows to start from; columns that the template does not declare are not sent.
+    /// `seeds` say what for: `request-id`, `topic`, `document`, `n-rows` (int64), `avoid` (JSON).
     pub fn synthesis_prompts(&mut self, seeds: &RecordBatch) -> Result<RecordBatch, Error> {
-        let seeds = to_guest(&self.known_columns(seeds, &[])?, &self.row_schema)?;
+        let declared = [Expected::new("n-rows", LogicalType::Int64), Expected::new("avoid", LogicalType::Json)];
+        let seeds = to_guest(seeds, &declared)?;
         let (instance, pipeline) = (&self.instance, self.pipeline);
         let found = self
             .guest

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use luthier_eval::{Aggregation, Metric, RowScore};
 use serde_json::json;
 
-use super::support::{builtin_metric, builtin_plugin, shop, table};
-use crate::{Context, Error, builtins};
+use super::support::{builtin_metric, builtin_plugin, host, shop, table};
+use crate::{Context, Error, builtins, golden};
 
 #[test]
 fn every_builtin_describes_itself_and_asks_for_no_more_than_sql() {
@@ -12,12 +12,24 @@ fn every_builtin_describes_itself_and_asks_for_no_more_than_sql() {
         let plugin = builtin_plugin(id);
         assert_eq!(plugin.id(), *id);
         assert!(!plugin.summary().is_empty() && plugin.config_schema().is_object());
-        let allowed = ["luthier:plugin/data@0.1.0", "luthier:plugin/log@0.1.0", "luthier:plugin/sql@0.1.0"];
+        let names = ["data", "log", "sql"].into_iter().chain((*id == "pass-at-k").then_some("exec"));
+        let allowed: Vec<String> = names.map(|name| format!("luthier:plugin/{name}@0.1.0")).collect();
         for import in &plugin.audit().imports {
-            assert!(allowed.contains(&import.as_str()), "{id} imports {import}");
+            assert!(allowed.contains(import), "{id} imports {import}");
         }
         assert!(bytes.len() < 1 << 20, "{id} has {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn every_builtin_keeps_its_golden_cases() {
+    let mut n_cases = 0;
+    for (id, bytes) in builtins() {
+        let package = host().package(bytes).unwrap();
+        n_cases +=
+            golden::replay(&builtin_plugin(id), &package.golden).unwrap_or_else(|error| panic!("{id}: {error}")).cases;
+    }
+    assert!(n_cases >= 30, "{n_cases}");
 }
 
 #[test]
