@@ -20,14 +20,18 @@ pub mod dataset;
 pub mod datasets;
 pub mod device;
 pub mod evaluate;
+pub mod export;
 pub mod finetune;
 pub mod follow;
 pub mod help;
 pub mod leaderboard;
 pub mod load;
+pub mod merge;
 pub mod models;
 pub mod plugin;
 pub mod plugins;
+pub mod pull;
+pub mod push;
 pub mod resume;
 pub mod runs;
 pub mod show;
@@ -165,7 +169,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 20] = [
+static COMMANDS: [&Command; 24] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -180,6 +184,10 @@ static COMMANDS: [&Command; 20] = [
     &evaluate::COMMAND,
     &leaderboard::COMMAND,
     &adapters::COMMAND,
+    &merge::COMMAND,
+    &export::COMMAND,
+    &push::COMMAND,
+    &pull::COMMAND,
     &runs::COMMAND,
     &resume::COMMAND,
     &follow::COMMAND,

@@ -18,6 +18,7 @@ pub mod text;
 pub mod asked;
 pub mod check;
 pub mod dataset;
+pub mod exported;
 pub mod finetune;
 pub mod help;
 pub mod lists;

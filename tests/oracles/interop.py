@@ -7,6 +7,7 @@ environment: LUTHIER (binary), LUTHIER_LOGITS (binary), LUTHIER_PICO (directory 
 2. Logits of the same: within 1e-4.
 3. An adapter that `luthier finetune` trained on a JSONL file loads in PEFT and gives the logits
    that we compute from the same directory: within 1e-4; and it is not a no-op.
+4. What `luthier export` makes of that adapter, in transformers and llama.cpp (interop_export.py).
 """
 
 import json
@@ -18,6 +19,7 @@ import sys
 import tempfile
 
 import torch
+from interop_export import check_exports, use_gpt2_cut
 from peft import PeftModel
 from transformers import (
     AutoModelForCausalLM,
@@ -124,12 +126,12 @@ def check_base(directory, cwd):
     print(f"   {directory.name:8} greedy text equal on {len(PROMPTS)} prompts, max |Δlogit| {worst:.1e}")
 
 
-def check_adapter(directory, cwd):
+def check_adapter(directory, cwd, suffix="lora"):
     rows = cwd / "pairs.jsonl"
     with rows.open("w") as file:
         for n in range(40):
             file.write(json.dumps({"prompt": f"double {n}", "completion": str(2 * n)}) + "\n")
-    recipe = cwd / f"{directory.name}-lora.toml"
+    recipe = cwd / f"{directory.name}-{suffix}.toml"
     recipe.write_text(
         f'model = "{directory}"\ndata = "pairs.jsonl"\n[lora]\nr = 4\nalpha = 8\n'
         "[train]\nmax_steps = 12\nbatch_size = 8\nlearning_rate = 1e-2\n"
@@ -165,6 +167,12 @@ def main(work):
         for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
             check_base(directory, work)
             check_adapter(directory, work)
+            if directory.name != "pico":
+                # The same weights, with a tokenizer that llama.cpp has an equal of.
+                use_gpt2_cut(directory)
+                check_adapter(directory, work, "gpt2-cut")
+                adapter = f"{directory.name}-gpt2-cut"
+                check_exports(directory.name, adapter, work, luthier, our_logits, directory)
     print("interop: equal")
 
 

@@ -1,5 +1,7 @@
 //! Support for journeys that cross crates: a project of its own, the real binaries, small models.
 
+pub mod hub_server;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

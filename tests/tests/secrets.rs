@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use luthier_tests::hub_server::{HubServer, Mishap};
 use luthier_tests::{Project, tiny_llama};
 
 const TOKEN: &str = "hf_TESTtokenTESTtokenTESTtoken42";
@@ -57,5 +58,40 @@ fn no_file_and_no_output_holds_the_token() -> Result<()> {
     project.write("canary.txt", TOKEN)?;
     files_with_token(project.path(), &mut found);
     assert_eq!(found.len(), 1);
+    Ok(())
+}
+
+/// The hub and nobody else gets the token; what the hub says of it is not repeated.
+#[test]
+fn the_token_goes_to_the_hub_alone() -> Result<()> {
+    let server = HubServer::start()?;
+    let project = Project::new()?.env("HF_ENDPOINT", &server.endpoint()).env("HF_TOKEN", TOKEN);
+    let home = project.path().join("hf").display().to_string();
+    let project = project.env("HF_HOME", &home);
+    tiny_llama(&project.path().join("mine"), 3)?;
+    server.commit_dir("models/org/private", &project.path().join("mine"))?;
+    server.repository("models/org/private", |repo| repo.token = Some(TOKEN.into()));
+    project.stdout(&["load", "org/private"])?;
+    let sent = server.authorizations();
+    assert!(sent.iter().any(|(line, value)| line.contains("/api/models/") && value.ends_with(TOKEN)), "{sent:?}");
+    assert!(!sent.iter().any(|(line, _)| line.contains("/cdn/")), "another host got the token: {sent:?}");
+
+    // A server that repeats what it got, in a header and in a body.
+    server.repository("models/org/private", |repo| repo.token = Some("another".into()));
+    for mishap in [None, Some(Mishap::Body(format!("{{\"error\": \"bad token {TOKEN}\"}}")))] {
+        server.commit("models/org/private", "main", Default::default());
+        if let Some(mishap) = mishap {
+            server.mishap("/api/", mishap, 9);
+        }
+        let out = project.run(&["load", "org/private"])?;
+        assert!(!out.status.success());
+        for text in [&out.stdout, &out.stderr] {
+            assert!(!contains(text, TOKEN.as_bytes()), "{}", String::from_utf8_lossy(text));
+        }
+    }
+    let mut found = Vec::new();
+    files_with_token(project.path(), &mut found);
+    files_with_token(project.runtime(), &mut found);
+    assert!(found.is_empty(), "the token lies in {found:?}");
     Ok(())
 }

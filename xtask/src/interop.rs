@@ -1,13 +1,14 @@
 //! `cargo xtask interop`: the same weights through PyTorch, transformers and PEFT, and through us.
 //!
-//! Not part of `test`: it installs several gigabytes from PyPI into `target/interop/venv`.
+//! Not part of `test`: it installs several gigabytes from PyPI into `target/interop/venv`, and builds llama.cpp
+//! there (llama-cpp-python has no wheels on PyPI; it needs a C++ compiler).
 
 use anyhow::{Result, bail};
 
 use crate::python::Venv;
 use crate::shell;
 
-const REQUIREMENTS: &[&str] = &["torch", "transformers", "peft", "safetensors", "numpy"];
+const REQUIREMENTS: &[&str] = &["torch", "transformers", "peft", "safetensors", "numpy", "gguf", "llama-cpp-python"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if !args.is_empty() {
@@ -30,6 +31,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 .env("LUTHIER_LOGITS", shell::binary("logits"))
                 .env("LUTHIER_PICO", shell::root().join("core/engine/assets/pico"))
                 .env("HF_HUB_OFFLINE", "1"),
+        )
+    })?;
+    shell::step("hub", || {
+        shell::run(
+            venv.command()
+                .arg(shell::root().join("tests/oracles/interop_hub.py"))
+                .arg(work.join("hub"))
+                .env("LUTHIER", shell::binary("luthier"))
+                .env("LUTHIER_HUB_SERVER", shell::binary("hub_server"))
+                .env("LUTHIER_PICO", shell::root().join("core/engine/assets/pico")),
         )
     })
     .map(drop)

@@ -43,7 +43,7 @@ impl Answering {
                 let expected = "a model as \"openai:NAME\" with it; local models have no address";
                 return Err(Error::invalid("base_url", model, expected)).at("/base_url");
             }
-            let resolved = context.resolver().resolve(model)?;
+            let resolved = context.resolve(model)?;
             return Ok(Answering::Local(models::open(&context.engine.loaded, &resolved)?));
         };
         if name.trim().is_empty() {

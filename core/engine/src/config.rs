@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::hub::HubSettings;
+
 /// Settings of an engine process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -13,8 +15,8 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// Where a directory that ends with the process can be made.
     pub temp_dir: PathBuf,
-    /// The Hugging Face hub's local cache (`$HF_HOME/hub`); only read.
-    pub hub_cache: Option<PathBuf>,
+    /// The Hugging Face hub: its address, its cache, how to log in.
+    pub hub: HubSettings,
     /// The interpreter of generated programs (`cargo xtask guests --python`); it need not exist.
     pub python: Option<PathBuf>,
     /// Worker threads, as the thread pool will have them.
@@ -27,8 +29,8 @@ impl Default for EngineConfig {
             idle: Duration::from_secs(1800),
             cache_dir: None,
             temp_dir: PathBuf::from("/tmp"),
-            hub_cache: None,
             python: None,
+            hub: HubSettings::default(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }
     }

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::call::Calls;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
+use crate::hub::Hub;
 use crate::models::{Builtins, LoadedModels};
 use crate::os;
 use crate::outbox::Unwritten;
@@ -36,6 +37,7 @@ pub struct Engine {
     pub(crate) loaded: LoadedModels,
     pub(crate) plugins: Plugins,
     pub(crate) live: LiveRuns,
+    pub(crate) hub: Hub,
 }
 
 impl Engine {
@@ -59,6 +61,7 @@ impl Engine {
             loaded: LoadedModels::new(os::memory_bytes() / 2),
             plugins: Plugins::new(&config)?,
             live: LiveRuns::default(),
+            hub: Hub::new(config.hub.clone()),
             config,
             clock,
         }))

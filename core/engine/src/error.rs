@@ -80,13 +80,13 @@ pub enum Error {
         /// Names that exist.
         known: Vec<String>,
     },
-    /// A model of the Hugging Face hub that is not on this machine.
-    #[error("{name:?} looks like a model of the Hugging Face hub, which this version does not download")]
-    HubModel {
-        /// What was asked for.
-        name: String,
-        /// The local cache that was searched.
-        cache: Option<PathBuf>,
+    /// A repository of the Hugging Face hub cannot be used.
+    #[error("{repo} on the hub: {problem}")]
+    Hub {
+        /// `org/name` or `org/name@revision`.
+        repo: String,
+        /// Why not.
+        problem: Box<crate::hub::HubProblem>,
     },
     /// A name is taken.
     #[error("{} {what} named {name:?} exists already", article(what))]
@@ -186,6 +186,21 @@ pub enum Error {
         was: String,
         /// Fingerprint now.
         is: String,
+    },
+    /// Exported files do not predict what they were made of predicts.
+    #[error(
+        "the {format} files ({dtype}) are not what they were made of: on {} the largest |Δlogit| is {:.3e} (limit {:.3e}), \
+         the mean divergence {:.3e} nats (limit {:.3e}), {:.1} % of positions agree on the most likely token",
+        proof.prompts, proof.max_difference, proof.max_difference_limit, proof.mean_kl, proof.mean_kl_limit,
+        100.0 * proof.top1_agreement
+    )]
+    NotTheSame {
+        /// `gguf`.
+        format: &'static str,
+        /// `Q4_K_M`.
+        dtype: &'static str,
+        /// What was measured.
+        proof: Box<luthier_protocol::response::Proof>,
     },
     /// Cancelled; what is safe is said.
     #[error("interrupted: {saved}")]

@@ -33,7 +33,8 @@ fn kind(error: &Error) -> FailureKind {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FailureKind::NotFound,
         Error::Io { .. } | Error::Store { .. } | Error::NotAStore { .. } => FailureKind::Storage,
         Error::StoreTooNew { .. } | Error::Stored { .. } => FailureKind::Storage,
-        Error::Unknown { .. } | Error::HubModel { .. } => FailureKind::NotFound,
+        Error::Unknown { .. } => FailureKind::NotFound,
+        Error::Hub { problem, .. } => hub_kind(problem),
         Error::Exists { .. } => FailureKind::AlreadyExists,
         Error::Fetch { .. } => FailureKind::NotFound,
         Error::Build { .. } | Error::Compile { .. } | Error::Digest { .. } => FailureKind::Plugin,
@@ -41,6 +42,7 @@ fn kind(error: &Error) -> FailureKind {
         Error::PromptMismatch { .. } | Error::RunChanged { .. } => FailureKind::InvalidRequest,
         Error::Interrupted { .. } => FailureKind::Interrupted,
         Error::ShuttingDown => FailureKind::EngineLost,
+        Error::NotTheSame { .. } => FailureKind::Model,
         Error::Model(error) => model_kind(error),
         Error::Data(error) => data_kind(error),
         Error::Train(error) => train_kind(error),
@@ -56,11 +58,22 @@ fn kind(error: &Error) -> FailureKind {
     }
 }
 
+fn hub_kind(problem: &crate::hub::HubProblem) -> FailureKind {
+    use crate::hub::HubProblem::{NoFile, NoModel, NoRepository, NoRevision, Offline, Pickle};
+    match problem {
+        NoRepository { .. } | NoRevision { .. } | NoFile { .. } | Offline { .. } => FailureKind::NotFound,
+        NoModel { .. } | Pickle { .. } => FailureKind::Model,
+        _ => FailureKind::Hub,
+    }
+}
+
 fn model_kind(error: &luthier_model::Error) -> FailureKind {
-    use luthier_model::Error::{Interrupted, InvalidGeneration, InvalidLora, UnknownModule};
+    use luthier_model::Error::{Export, Interrupted, InvalidGeneration, InvalidLora, UnknownModule};
     match error {
         Interrupted => FailureKind::Interrupted,
-        UnknownModule { .. } | InvalidLora { .. } | InvalidGeneration { .. } => FailureKind::InvalidRequest,
+        UnknownModule { .. } | InvalidLora { .. } | InvalidGeneration { .. } | Export { .. } => {
+            FailureKind::InvalidRequest
+        }
         _ => FailureKind::Model,
     }
 }
@@ -132,7 +145,10 @@ fn own_pointer(error: &Error) -> Option<String> {
 fn hint(error: &Error) -> Option<String> {
     match error {
         Error::Unknown { what, name, known } => Some(suggest(what, name, known)),
-        Error::HubModel { name, cache } => Some(hub_hint(name, cache.as_deref())),
+        Error::Hub { problem, .. } => problem.hint(),
+        Error::NotTheSame { .. } => {
+            Some("nothing was kept; export with more bits (`--dtype F32`, `--quant Q8_0`)".into())
+        }
         Error::Exists { what, .. } => {
             Some(format!("choose another name, or set `overwrite = true` to replace the {what}"))
         }
@@ -141,6 +157,9 @@ fn hint(error: &Error) -> Option<String> {
         Error::PromptMismatch { what: "prompt renderer", .. } => Some(
             "train the adapter again through this template, or ask through the dataset that it was trained on".into(),
         ),
+        Error::PromptMismatch { what: "base model", adapter, .. } => Some(format!(
+            "give it the base that it was trained on, or use it on this one all the same: `load {adapter} --accept-base`"
+        )),
         Error::PromptMismatch { .. } => {
             Some("use the base model's files as they were when the adapter was trained, or train again".into())
         }
@@ -169,15 +188,6 @@ fn disk_hint(error: &std::io::Error) -> Option<String> {
         PermissionDenied => Some("check the permissions of the directory".into()),
         _ => None,
     }
-}
-
-fn hub_hint(name: &str, cache: Option<&std::path::Path>) -> String {
-    let searched = cache.map(|dir| format!(" (searched {})", dir.display())).unwrap_or_default();
-    format!(
-        "supported: a built-in model (pico), an adapter of this project, a directory with config.json, \
-         model.safetensors and tokenizer.json, or a hub model that is already in the local cache{searched}; \
-         `huggingface-cli download {name}` puts it there"
-    )
 }
 
 /// The nearest known name, or all of them.

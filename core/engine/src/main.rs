@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use luthier_engine::clock::Clock;
 use luthier_engine::config::EngineConfig;
 use luthier_engine::engine::Engine;
+use luthier_engine::hub::HubSettings;
 use luthier_engine::{os, server};
 use luthier_protocol::paths::{self, RuntimeEnv};
 
@@ -20,7 +21,8 @@ usage: luthier-engine [--socket PATH]   listen on a unix socket in a private dir
        luthier-engine --stdio           speak the same protocol over standard input and output
        luthier-engine --version
 
-environment: LUTHIER_RUNTIME_DIR, XDG_RUNTIME_DIR, LUTHIER_IDLE_S (1800), XDG_CACHE_HOME, HF_HOME";
+environment: LUTHIER_RUNTIME_DIR, XDG_RUNTIME_DIR, LUTHIER_IDLE_S (1800), XDG_CACHE_HOME; for the Hugging Face
+hub HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE, LUTHIER_OFFLINE";
 
 /// How long a run may take to write its checkpoint after SIGTERM. Slurm sends SIGKILL 30 s later.
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(25);
@@ -130,8 +132,7 @@ fn config() -> anyhow::Result<EngineConfig> {
     config.cache_dir = cache.as_ref().map(|dir| dir.join("luthier"));
     config.temp_dir = std::env::temp_dir();
     config.python = python(config.cache_dir.as_deref());
-    let hub = path("HF_HUB_CACHE").or(path("HF_HOME").map(|dir| dir.join("hub")));
-    config.hub_cache = hub.or(cache.map(|dir| dir.join("huggingface/hub")));
+    config.hub = HubSettings::from_variables(variable, cache);
     if let Some(threads) = variable("RAYON_NUM_THREADS").and_then(|text| text.parse().ok()).filter(|n| *n > 0) {
         config.threads = threads;
     }

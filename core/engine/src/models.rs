@@ -6,18 +6,20 @@
 //!
 //! Must not know: datasets, runs, prompts.
 
+mod accepted;
 mod adapter_record;
 mod builtin;
 mod card;
-mod hub;
+mod gguf;
 mod loaded;
 mod resolve;
 mod weights_header;
 
+pub(crate) use accepted::{FILE_NAME as ACCEPTED_FILE_NAME, accept_base};
 pub use adapter_record::{AdapterOrigin, RECORD_FILE_NAME};
 pub use builtin::{BUILTIN_NAMES, Builtins};
 pub use loaded::{LoadedModel, LoadedModels};
-pub use resolve::{ModelDir, Resolved, Resolver};
+pub use resolve::{ModelDir, Reach, Resolved, Resolver};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,23 +56,26 @@ pub fn open(loaded: &LoadedModels, resolved: &Resolved) -> Result<Opened, Error>
         }
     };
     if let Some(origin) = &origin {
-        check_origin(&resolved.label, origin, &base, adapter.is_some())?;
+        check_origin(resolved, origin, &base)?;
     }
     Ok(Opened { base, adapter, origin, adapter_fingerprint: fingerprint, label: resolved.label.clone() })
 }
 
 /// The files beside an adapter must be those that it was trained with.
-fn check_origin(label: &str, origin: &AdapterOrigin, base: &LoadedModel, is_adapter: bool) -> Result<(), Error> {
+fn check_origin(resolved: &Resolved, origin: &AdapterOrigin, base: &LoadedModel) -> Result<(), Error> {
     let mismatch = |what, trained: &str, found: &str| {
         Err(Error::PromptMismatch {
-            adapter: label.to_owned(),
+            adapter: resolved.label.clone(),
             what,
             trained: trained.to_owned(),
             found: found.to_owned(),
         })
     };
     // All weights of a `full` run are its own; only an adapter depends on another's.
-    if is_adapter && origin.base_fingerprint != base.fingerprint {
+    if let Some(dir) = &resolved.adapter
+        && origin.base_fingerprint != base.fingerprint
+        && !accepted::is_accepted(dir, &base.fingerprint)
+    {
         return mismatch("base model", &origin.base_fingerprint, &base.fingerprint);
     }
     if origin.tokenizer != base.prompter.tokenizer.fingerprint() {
@@ -114,6 +119,11 @@ pub fn describe(name: &str, source: &str, dir: &Path, loaded: Option<&LoadedMode
         fingerprint: loaded.map(|model| model.fingerprint.clone()).unwrap_or_default(),
         notes: card::summary(dir),
     })
+}
+
+/// The type of most of a model's stored weights: `bf16`.
+pub(crate) fn stored_dtype(dir: &Path) -> Result<String, Error> {
+    Ok(weights_header::summarize(dir)?.dtype)
 }
 
 fn read_config(dir: &Path) -> Result<ModelConfig, Error> {

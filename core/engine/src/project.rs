@@ -4,6 +4,7 @@
 //! P/.luthier/store.sqlite                        metadata
 //! P/.luthier/datasets/<name>/<fingerprint>/      rows and their description
 //! P/.luthier/adapters/<name>/                    PEFT's format and luthier.json
+//! P/.luthier/models/<name>/                      merged models
 //! P/.luthier/runs/<run>/                         recipe.json, events.jsonl, checkpoints/
 //! P/.luthier/evaluations/<name>.parquet          every prediction
 //! P/.luthier/databases/<name>-<hash>.sqlite      databases that templates bring along

@@ -5,14 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use luthier_protocol::{Failure, FailureKind, Request, Response};
+use luthier_protocol::{Event, Failure, FailureKind, Request, Response};
 
 use crate::Error;
 use crate::answering::is_remote;
 use crate::call::Call;
 use crate::commands;
 use crate::engine::Engine;
-use crate::models::Resolver;
+use crate::hub::Watch;
+use crate::models::{Reach, Resolved, Resolver};
 use crate::project::Project;
 
 /// Where a request is served.
@@ -35,13 +36,32 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Where models are looked for.
-    pub(crate) fn resolver(&self) -> Resolver<'_> {
-        Resolver {
-            project: self.project,
-            builtins: &self.engine.builtins,
-            hub_cache: self.engine.config().hub_cache.as_deref(),
-        }
+    /// Call `work` with a resolver that downloads what is not in the hub's cache.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Resolved, Error> {
+        self.with_watch(|watch| self.resolver(Reach::Download { watch }).resolve(name))
+    }
+
+    /// As [`Context::resolve`], and the hub is asked what a revision is now.
+    pub(crate) fn resolve_fresh(&self, name: &str) -> Result<Resolved, Error> {
+        self.with_watch(|watch| self.resolver(Reach::Refresh { watch }).resolve(name))
+    }
+
+    /// What is on this machine only: looking downloads nothing.
+    pub(crate) fn resolve_here(&self, name: &str) -> Result<Resolved, Error> {
+        self.resolver(Reach::Cache).resolve(name)
+    }
+
+    fn resolver<'a>(&'a self, reach: Reach<'a>) -> Resolver<'a> {
+        Resolver { project: self.project, builtins: &self.engine.builtins, hub: &self.engine.hub, reach }
+    }
+
+    /// This request as somebody who waits for a transfer.
+    pub(crate) fn with_watch<T>(&self, work: impl FnOnce(Watch<'_>) -> T) -> T {
+        let progress = |stage: &str, done: u64, total: u64| {
+            self.call.event(Event::Progress { stage: stage.to_owned(), done, total: Some(total) });
+        };
+        let warn = |message: String| self.call.warn(message);
+        work(Watch { cancel: self.cancel(), progress: &progress, warn: &warn })
     }
 
     /// Set when the request should end.
@@ -63,6 +83,8 @@ pub(crate) fn lane(request: &Request) -> Lane {
         Request::Synthesize(spec) if spec.model.as_deref().is_some_and(|model| !is_remote(model)) => {
             format!("synthesize {}", spec.name.as_deref().unwrap_or(&spec.template))
         }
+        Request::Export(spec) => format!("export {}", spec.model),
+        Request::Merge(spec) => format!("merge {}", spec.adapter),
         _ => return Lane::Own,
     };
     Lane::Device { title }
@@ -110,7 +132,9 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Plugins => commands::catalog::plugins(context),
         Request::Plugin(request) => commands::plugin::plugin(context, request),
         Request::Leaderboard => commands::catalog::leaderboard(context),
-        Request::Load { model, name } => commands::load::load(context, &model, name.as_deref()),
+        Request::Load { model, name, accept_base } => {
+            commands::load::load(context, &model, name.as_deref(), accept_base)
+        }
         Request::Dataset(spec) => commands::dataset::dataset(context, spec),
         Request::Synthesize(spec) => commands::synthesize::synthesize(context, &spec),
         Request::Show { data, split, limit, tokens_of } => {
@@ -128,6 +152,10 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::RecordLocal { predictions, metric, scores } => {
             commands::predict::record_local(context, &predictions, &metric, &scores)
         }
+        Request::Export(spec) => commands::export::export(context, &spec),
+        Request::Merge(spec) => commands::export::merge(context, &spec),
+        Request::Push(spec) => commands::hub::push(context, &spec),
+        Request::Pull(spec) => commands::hub::pull(context, &spec),
         Request::Shutdown => {
             context.engine.presence().leave();
             Ok(Response::Done)

@@ -218,7 +218,7 @@ fn work_that_waits_says_for_what_and_can_be_given_up() {
     client.send(finetune(recipe("long", 1_000_000)));
     client.wait_for(is_step(1));
     let mut other = engine.client(project.path());
-    let id = other.send(Request::Load { model: "model".into(), name: None });
+    let id = other.send(Request::Load { model: "model".into(), name: None, accept_base: false });
     let warning = other.wait_for(|event| matches!(event, Event::Warning { .. }));
     assert!(matches!(warning, Event::Warning { message } if message.contains("finetune long")));
     other.say(ClientBody::Cancel { request: id });

@@ -50,6 +50,22 @@ pub enum Error {
         /// What the parser found.
         reason: String,
     },
+    /// A GGUF file does not hold together, or holds something that is not read.
+    #[error("{}: not a usable GGUF file: {reason}", path.display())]
+    CorruptGguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A format cannot say what this model is.
+    #[error("this model cannot be written as {format}: {what}")]
+    Export {
+        /// `GGUF`.
+        format: &'static str,
+        /// What it has no word for.
+        what: String,
+    },
     /// A model or adapter directory has no weights.
     #[error("{}: no weights found (looked for {expected})", path.display())]
     NoWeights {

@@ -6,7 +6,7 @@ pub(crate) use tensors::{TensorFiles, serialize};
 
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Writes `bytes` to a temporary sibling, syncs it and renames it over `path`.
@@ -39,9 +39,19 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The text of a file.
+/// No configuration or index of shards is larger.
+const MAX_TEXT_BYTES: u64 = 32 << 20;
+
+/// The text of a file of reasonable size.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(Error::io(path))
+    let mut text = String::new();
+    let file = File::open(path).map_err(Error::io(path))?;
+    file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text).map_err(Error::io(path))?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        let reason = format!("it is larger than {MAX_TEXT_BYTES} bytes");
+        return Err(Error::Json { what: path.display().to_string(), reason });
+    }
+    Ok(text)
 }
 
 /// Parses the JSON file at `path`.

@@ -8,12 +8,18 @@ mod buffers;
 mod config;
 mod decoder;
 mod error;
+mod fidelity;
 mod generate;
+pub mod gguf;
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "writes files that nobody depends on")]
+mod hostile_tests;
 mod infer;
 mod io;
 mod layout;
 mod lora;
 mod matmul;
+mod merge;
 mod model;
 mod ops;
 #[cfg(test)]
@@ -31,6 +37,7 @@ pub use batch::{IGNORE_INDEX, SequenceBatch};
 pub use buffers::release_buffers;
 pub use config::{Activation, Architecture, LayerRope, ModelConfig, MoeConfig, NormKind, RopeConfig, RopeScaling};
 pub use error::{Error, Result};
+pub use fidelity::Fidelity;
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
 pub use lora::{ALL_LINEAR, LoraAdapter, LoraConfig};
 pub use model::{Model, SaveDtype};

@@ -34,17 +34,23 @@ pub enum SaveDtype {
     F32,
     /// bfloat16, rounded to nearest even: half the size.
     Bf16,
+    /// IEEE half precision, rounded to nearest even: half the size, three more bits, a smaller range.
+    F16,
 }
 
 /// Separates initial weights from other uses of a seed.
 const INIT_STREAM: u64 = 0x6d6f_6465_6c69_6e69;
 
 impl Model {
-    /// Loads `config.json` and `model.safetensors` (or the shards of `model.safetensors.index.json`)
-    /// from `dir`; bf16, f16 and f32 weights become f32.
+    /// Loads `config.json` and `model.safetensors` (or the shards of `model.safetensors.index.json`, or
+    /// `model.gguf`) from `dir`; weights of any type become f32.
     pub fn load(dir: &Path) -> Result<Model> {
         let config = ModelConfig::from_json(&read_text(&dir.join("config.json"))?)?;
         let (specs, layout) = layout(&config);
+        if let Some(path) = gguf_file(dir) {
+            let tensors = crate::gguf::read_weights(&path, &config, &specs)?;
+            return Ok(Model::from_weights(config, Weights { tensors, layout }));
+        }
         let aliases = Aliases::new(&config);
         let files = TensorFiles::open_model(dir)?;
         let tensors = files.read(&specs, &aliases, config.architecture.class_name())?;
@@ -84,6 +90,7 @@ impl Model {
         let name = match dtype {
             SaveDtype::F32 => "float32",
             SaveDtype::Bf16 => "bfloat16",
+            SaveDtype::F16 => "float16",
         };
         let mut config = self.inner.config.clone();
         // Older files say torch_dtype, newer ones dtype; keep the file's own word.
@@ -130,6 +137,13 @@ impl Model {
         inner.fingerprint = OnceLock::new();
         &mut inner.weights
     }
+}
+
+/// `model.gguf`, unless there are safetensors.
+fn gguf_file(dir: &Path) -> Option<std::path::PathBuf> {
+    let path = dir.join("model.gguf");
+    let has_safetensors = ["model.safetensors", "model.safetensors.index.json"].iter().any(|name| dir.join(name).exists());
+    (path.exists() && !has_safetensors).then_some(path)
 }
 
 fn fingerprint(weights: &Weights<f32>) -> String {

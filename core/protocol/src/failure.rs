@@ -44,6 +44,8 @@ pub enum FailureKind {
     Training,
     /// A plugin asked for what it may not have, looped, or returned nonsense.
     Plugin,
+    /// The Hugging Face hub refused, could not be reached, or sent something else than it announced.
+    Hub,
     /// A file could not be read or written.
     Storage,
     /// Somebody interrupted it; what was saved is in the message.
@@ -88,6 +90,7 @@ impl FailureKind {
             FailureKind::Data => "DataError",
             FailureKind::Training => "TrainingError",
             FailureKind::Plugin => "PluginError",
+            FailureKind::Hub => "HubError",
             FailureKind::Storage => "StorageError",
             FailureKind::Interrupted => "Interrupted",
             FailureKind::EngineLost => "EngineLost",

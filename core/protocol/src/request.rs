@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::PluginRequest;
-use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec, SynthesizeSpec};
+use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, ExportSpec, FinetuneSpec, HubSpec, MergeSpec, SynthesizeSpec};
 
 /// A request, in the project directory that its envelope names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,13 @@ pub enum Request {
     /// All scores of this project, best first.
     Leaderboard,
     /// Load a model and keep it: built-in name or directory.
-    Load { model: String, name: Option<String> },
+    Load {
+        model: String,
+        name: Option<String>,
+        /// Use an adapter on a base that it was not trained on, from now on.
+        #[serde(default)]
+        accept_base: bool,
+    },
     /// Import or generate a dataset.
     Dataset(DatasetSpec),
     /// Have a template ask a language model for a dataset.
@@ -57,6 +63,14 @@ pub enum Request {
     Predict(EvaluateSpec),
     /// Store scores that a client's closure computed; marked *local* in the signature.
     RecordLocal { predictions: String, metric: String, scores: Vec<Option<f64>> },
+    /// Write a model or adapter as files that other programs load.
+    Export(ExportSpec),
+    /// An adapter in its base's weights, as a model of the project.
+    Merge(MergeSpec),
+    /// Put an adapter, model or dataset on the Hugging Face hub.
+    Push(HubSpec),
+    /// Get an adapter, model or dataset of the hub into the project.
+    Pull(HubSpec),
     /// End the engine once nothing runs.
     Shutdown,
 }

@@ -31,7 +31,84 @@ pub enum Response {
     TrainingChecked(TrainingCheck),
     Asked(Asked),
     Evaluated(Evaluation),
+    Exported(Exported),
+    Pushed(Pushed),
+    Pulled(Pulled),
     Predicted { predictions: String, path: String, n_rows: u64, signature: Signature },
+}
+
+/// Files of a model or adapter, and how near they are to what they were made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The model or adapter.
+    pub source: String,
+    /// The new model's name, if it was merged into the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `safetensors`, `peft` or `gguf`.
+    pub format: String,
+    /// `F32`, `BF16`, `Q4_K_M`, …
+    pub dtype: String,
+    /// Where the files are.
+    pub dir: String,
+    /// Name and size.
+    pub files: Vec<(String, u64)>,
+    pub proof: Proof,
+    /// What a consumer will do otherwise.
+    pub warnings: Vec<String>,
+}
+
+/// The exported files, loaded again, against base + adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Where the prompts came from: `shop, split test` or `built-in texts`.
+    pub prompts: String,
+    pub n_prompts: u64,
+    pub n_positions: u64,
+    /// Largest difference of a logit, and what it may be.
+    pub max_difference: f64,
+    pub max_difference_limit: f64,
+    /// Largest logit of the original, for scale.
+    pub max_logit: f64,
+    /// Mean Kullback-Leibler divergence per position in nats, and what it may be.
+    pub mean_kl: f64,
+    pub mean_kl_limit: f64,
+    /// Share of positions with the same most likely token.
+    pub top1_agreement: f64,
+    /// What the adapter changes: mean divergence of the base alone, for scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_kl: Option<f64>,
+}
+
+/// A commit on the hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// `org/name`.
+    pub repository: String,
+    pub commit: String,
+    pub url: String,
+    /// Names in the repository.
+    pub files: Vec<String>,
+    pub n_bytes: u64,
+    /// Bytes that the hub did not have.
+    pub n_sent_bytes: u64,
+}
+
+/// Something of the hub that is now in the project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// `org/name`.
+    pub repository: String,
+    pub commit: String,
+    /// `model`, `adapter` or `dataset`.
+    pub kind: String,
+    /// Its name in the project.
+    pub name: String,
+    /// Where it is.
+    pub dir: String,
+    /// Rows of a dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_rows: Option<u64>,
 }
 
 /// What the engine runs on.

@@ -511,6 +511,71 @@ impl Default for GenerationSpec {
     }
 }
 
+/// `%export MODEL`: a model or adapter as files that other programs load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExportSpec {
+    /// A model or an adapter.
+    pub model: String,
+    /// `safetensors` (a whole model), `peft` (the adapter alone) or `gguf`; by `for` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Type of safetensors' weights: `F32`, `BF16` or `F16`; as the base model is stored if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Type of GGUF's matrices: `F32`, `F16`, `BF16`, `Q8_0` or `Q4_K_M`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quant: Option<String>,
+    /// What will load it: `vllm`, `peft`, `transformers` or `llama.cpp`. What it cannot load is refused first.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// Directory, relative to the project; made by the export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<String>,
+    /// Compare on this dataset's test split; the adapter's own dataset if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Replace a directory of an earlier export.
+    pub overwrite: bool,
+}
+
+/// `%merge ADAPTER as NAME`: the adapter in its base's weights, as a model of the project.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeSpec {
+    /// The adapter.
+    pub adapter: String,
+    /// The new model's name.
+    pub name: String,
+    /// `F32`, `BF16` or `F16`; as the base model is stored if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Compare on this dataset's test split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Replace a merged model of the same name.
+    pub overwrite: bool,
+}
+
+/// `%push NAME to ORG/NAME` and `%pull ORG/NAME as NAME`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HubSpec {
+    /// To push: an adapter, a model, a dataset or a directory. To pull: a hub id.
+    pub source: String,
+    /// To push: a hub id. To pull: a name in the project.
+    pub target: String,
+    /// It is a dataset.
+    pub dataset: bool,
+    /// To push: a new repository is visible to everybody. Otherwise only to its owner.
+    pub public: bool,
+    /// To push: the commit's message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// To pull: replace what has the same name.
+    pub overwrite: bool,
+}
+
 /// `%%evaluate NAME`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,7 +19,7 @@ pub struct Model {
 /// Load a model: a built-in name (`pico`) or a directory with `config.json`,
 /// `model.safetensors` and `tokenizer.json`.
 pub fn load(model: &str) -> Result<Model> {
-    match session::request(Request::Load { model: model.into(), name: None })? {
+    match session::request(Request::Load { model: model.into(), name: None, accept_base: false })? {
         Response::Loaded(info) => Ok(Model { info }),
         other => Err(unexpected("a loaded model", &other)),
     }

@@ -43,7 +43,12 @@ pub(super) fn read(mut invocation: Invocation, text: &str, path: &Path) -> Resul
 /// `luthier ask ./model`: a directory named on the command line is relative to the shell's directory,
 /// which may lie below the project's.
 pub(super) fn resolve_directories(invocation: &mut Invocation) {
-    for key in ["model", "tokens", "data", "target", "sign"] {
+    if let Some(Value::String(out)) = invocation.values.get_mut("out") {
+        *out = super::absolute(Path::new(out.as_str())).to_string_lossy().into_owned();
+    }
+    // Of `push` and `pull` the target is a name, whatever lies in this directory.
+    let target = if ["push", "pull"].contains(&invocation.command.name) { "source" } else { "target" };
+    for key in ["model", "adapter", "source", "tokens", "data", target, "sign"] {
         let Some(Value::String(name)) = invocation.values.get_mut(key) else { continue };
         let path = Path::new(name.as_str());
         let looks_like_path = name.contains('/') || name.starts_with('.');

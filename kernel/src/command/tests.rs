@@ -129,7 +129,10 @@ fn names_are_unique_and_found() {
 
 #[test]
 fn requests_say_what_the_cell_says() {
-    assert_eq!(lower("%load pico as small"), Request::Load { model: "pico".into(), name: Some("small".into()) });
+    assert_eq!(
+        lower("%load pico as small"),
+        Request::Load { model: "pico".into(), name: Some("small".into()), accept_base: false }
+    );
     assert_eq!(lower("%show shop"), Request::Show { data: "shop".into(), split: None, limit: 5, tokens_of: None });
     assert_eq!(lower("%dataset"), Request::Datasets);
     let Request::Ask(ask) = lower("%%ask shop-sql\ndata = \"shop\"\nprompt = \"How many?\"\nstop = [\";\"]\n") else {

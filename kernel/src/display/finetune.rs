@@ -48,7 +48,7 @@ fn steps(report: &Finetuned) -> String {
     format!("{} in {}{early}", number::count(report.steps), number::seconds(report.seconds))
 }
 
-fn with_warnings(bundle: MimeBundle, warnings: &[String]) -> MimeBundle {
+pub(super) fn with_warnings(bundle: MimeBundle, warnings: &[String]) -> MimeBundle {
     if warnings.is_empty() {
         return bundle;
     }

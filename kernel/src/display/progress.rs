@@ -218,10 +218,10 @@ fn show(slot: &mut Option<Shown>, bundle: &MimeBundle, now: Instant, screen: &mu
 
 impl Stage {
     fn state(&self, now: Instant) -> (u64, Option<u64>, Vec<String>) {
+        let is_transfer = ["download ", "upload "].iter().any(|verb| self.name.starts_with(verb));
+        let figure = if is_transfer { number::bytes } else { number::count };
         let amount = match self.total {
-            Some(total) => {
-                format!("{} {}/{}", text::one_line(&self.name), number::count(self.done), number::count(total))
-            }
+            Some(total) => format!("{} {}/{}", text::one_line(&self.name), figure(self.done), figure(total)),
             None if self.done > 0 => format!("{} {}", text::one_line(&self.name), number::count(self.done)),
             None => text::one_line(&self.name),
         };

@@ -20,7 +20,7 @@ pub(crate) fn models(context: Context<'_>) -> Result<Response, Error> {
     let mut dirs = BTreeSet::new();
     for name in names {
         // A name whose directory is gone must not hide the others.
-        let described = context.resolver().resolve(&name).and_then(|resolved| describe(context, &resolved));
+        let described = context.resolve_here(&name).and_then(|resolved| describe(context, &resolved));
         match described {
             Ok((info, dir)) => {
                 dirs.insert(dir);

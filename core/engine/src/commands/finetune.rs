@@ -11,18 +11,18 @@ use crate::training::{self, Prepared, Recipe};
 
 pub(crate) fn finetune(context: Context<'_>, spec: FinetuneSpec) -> Result<Response, Error> {
     let prepared = training::prepare(context, &spec, None)?;
-    let record = begin(context, &spec, &prepared)?;
+    let record = begin(context, &prepared)?;
     Ok(Response::Finetuned(training::train(context, &prepared, record, false)?))
 }
 
 /// A new run, on record with its recipe.
-fn begin(context: Context<'_>, spec: &FinetuneSpec, prepared: &Prepared) -> Result<RunRecord, Error> {
+fn begin(context: Context<'_>, prepared: &Prepared) -> Result<RunRecord, Error> {
     let clock = context.engine.clock();
     let mut record = RunRecord {
         run: String::new(),
         name: prepared.name.clone(),
         status: RunStatus::Running,
-        model: spec.model.clone(),
+        model: prepared.recipe.spec.model.clone(),
         data: prepared.dataset.name.clone(),
         global_step: 0,
         total_steps: 0,

@@ -8,10 +8,19 @@ use crate::models::{self, BUILTIN_NAMES};
 use crate::project::check_name;
 use crate::service::Context;
 
-pub(crate) fn load(context: Context<'_>, model: &str, name: Option<&str>) -> Result<Response, Error> {
-    let resolved = context.resolver().resolve(model).at("/model")?;
+pub(crate) fn load(
+    context: Context<'_>,
+    model: &str,
+    name: Option<&str>,
+    accept_base: bool,
+) -> Result<Response, Error> {
+    let resolved = context.resolve_fresh(model).at("/model")?;
     if let Some(name) = name {
         check_free(context, name).at("/name")?;
+    }
+    if let (true, Some(adapter)) = (accept_base, &resolved.adapter) {
+        let base = context.engine.loaded.get(&resolved.base).at("/model")?;
+        models::accept_base(adapter, &base.fingerprint).at("/model")?;
     }
     let opened = models::open(&context.engine.loaded, &resolved).at("/model")?;
     if let Some(name) = name {
@@ -31,7 +40,7 @@ pub(crate) fn load(context: Context<'_>, model: &str, name: Option<&str>) -> Res
 }
 
 /// A name may be given again to another model, but never hide a built-in one or an adapter.
-fn check_free(context: Context<'_>, name: &str) -> Result<(), Error> {
+pub(super) fn check_free(context: Context<'_>, name: &str) -> Result<(), Error> {
     check_name("model", name)?;
     let is_adapter = context.project.adapter_dir(name).is_dir();
     if is_adapter || BUILTIN_NAMES.contains(&name) {

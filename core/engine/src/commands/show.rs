@@ -46,7 +46,7 @@ fn tokens(
     rows: &arrow_array::RecordBatch,
     model: &str,
 ) -> Result<Vec<Vec<ShownToken>>, Error> {
-    let resolved = context.resolver().resolve(model).at("/tokens_of")?;
+    let resolved = context.resolve(model).at("/tokens_of")?;
     let prompter = Prompter::from_dir(&resolved.base.dir).at("/tokens_of")?;
     let tokenizer = prompter.tokenizer.clone();
     let builder =

@@ -52,6 +52,11 @@ impl Builtins {
         Ok(Builtins { cache_dir, _temporary: temporary, pico: OnceLock::new() })
     }
 
+    /// Where files can be unpacked that may be deleted at any time.
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache_dir
+    }
+
     /// The directory of a built-in model.
     pub fn dir(&self, name: &str) -> Option<Result<PathBuf, Error>> {
         BUILTIN_NAMES.contains(&name).then(|| self.pico_dir())

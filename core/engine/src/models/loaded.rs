@@ -96,7 +96,7 @@ fn stamp(dir: &Path) -> Result<Stamp, Error> {
         let path = entry.map_err(fail)?.path();
         let matters = path
             .extension()
-            .is_some_and(|extension| ["json", "safetensors", "jinja"].iter().any(|known| extension == *known));
+            .is_some_and(|extension| ["json", "safetensors", "jinja", "gguf"].iter().any(|known| extension == *known));
         if let (true, Ok(metadata)) = (matters, std::fs::metadata(&path)) {
             stamp.push((path, metadata.len(), metadata.modified().map_err(fail)?));
         }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{AdapterOrigin, BUILTIN_NAMES, Builtins, hub};
+use super::{AdapterOrigin, BUILTIN_NAMES, Builtins, gguf};
 use crate::Error;
+use crate::hub::{Hub, RepoId, RepoKind, Watch, is_hub_name};
 use crate::project::{Project, check_name};
 
 /// A base model's directory and what to call it.
@@ -35,13 +36,32 @@ pub struct Resolver<'a> {
     pub project: &'a Project,
     /// Models that the engine carries.
     pub builtins: &'a Builtins,
-    /// The hub's cache.
-    pub hub_cache: Option<&'a Path>,
+    /// Models that are nowhere else.
+    pub hub: &'a Hub,
+    /// How far to look.
+    pub reach: Reach<'a>,
+}
+
+/// How far a resolver looks for a model of the hub.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach<'a> {
+    /// In the cache only.
+    Cache,
+    /// In the cache, else on the hub.
+    Download {
+        /// Who waits.
+        watch: Watch<'a>,
+    },
+    /// On the hub: a branch may have moved.
+    Refresh {
+        /// Who waits.
+        watch: Watch<'a>,
+    },
 }
 
 impl Resolver<'_> {
-    /// An adapter or model of the project by name; a built-in model; a directory; a hub id that is
-    /// on this machine. The first of these that exists.
+    /// An adapter or model of the project by name; a built-in model; a directory; a hub id. The
+    /// first of these that exists.
     pub fn resolve(&self, name: &str) -> Result<Resolved, Error> {
         if let Some(resolved) = self.project_adapter(name)? {
             return Ok(resolved);
@@ -84,24 +104,43 @@ impl Resolver<'_> {
         if path.is_dir() {
             return self.directory(&path);
         }
-        if hub::is_hub_id(name) && !name.starts_with('.') {
-            let snapshot = self.hub_cache.and_then(|cache| hub::snapshot(cache, name));
-            let missing = || Error::HubModel { name: name.to_owned(), cache: self.hub_cache.map(Path::to_path_buf) };
-            let dir = snapshot.ok_or_else(missing)?;
-            let source = dir.display().to_string();
-            return Ok(base(name, name, &source, dir));
+        if gguf::is_gguf(&path) {
+            let text = path.canonicalize().map_err(|source| Error::io("read", &path, source))?.display().to_string();
+            return Ok(base(&text, &text, &text, gguf::directory(self.builtins.cache_dir(), &path)?));
         }
-        Err(Error::unknown("model", name, self.known_names()?))
+        match RepoId::parse(RepoKind::Model, name) {
+            Some(repo) => self.repository(&repo),
+            None => Err(Error::unknown("model", name, self.known_names()?)),
+        }
+    }
+
+    /// A repository of the hub, pinned to the commit that it is at.
+    fn repository(&self, repo: &RepoId) -> Result<Resolved, Error> {
+        let snapshot = match self.reach {
+            Reach::Cache => {
+                self.hub.cached(repo).ok_or_else(|| Error::unknown("model", &repo.to_string(), Vec::new()))?
+            }
+            Reach::Download { watch } => self.hub.model(repo, false, watch)?,
+            Reach::Refresh { watch } => self.hub.model(repo, true, watch)?,
+        };
+        let commit = snapshot.repo.revision.get(..12).unwrap_or_default();
+        let source = format!("{} at commit {commit} of the hub", repo.id);
+        self.files_of(&snapshot.repo.to_string(), &source, snapshot.dir)
     }
 
     fn directory(&self, path: &Path) -> Result<Resolved, Error> {
         let dir = path.canonicalize().map_err(|source| Error::io("read", path, source))?;
         let text = dir.display().to_string();
+        self.files_of(&text, &text, dir)
+    }
+
+    /// What a directory holds: a model, or an adapter whose model has to be found.
+    fn files_of(&self, name: &str, source: &str, dir: PathBuf) -> Result<Resolved, Error> {
         if !dir.join("adapter_config.json").is_file() {
-            return Ok(base(&text, &text, &text, dir));
+            return Ok(base(name, name, source, dir));
         }
         let base = self.base_of(&dir)?;
-        Ok(Resolved { label: text, base, adapter: Some(dir) })
+        Ok(Resolved { label: name.to_owned(), base, adapter: Some(dir) })
     }
 
     /// The model that an adapter directory was trained on: by our own record, else by PEFT's.
@@ -141,5 +180,11 @@ fn peft_base(dir: &Path) -> Result<Option<String>, Error> {
         expected: "PEFT's adapter configuration",
         found: error.to_string(),
     })?;
-    Ok(config.get("base_model_name_or_path").and_then(|name| name.as_str()).map(str::to_owned))
+    let text = |key: &str| config.get(key).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
+    let Some(name) = text("base_model_name_or_path") else { return Ok(None) };
+    // PEFT's `revision` is the base model's.
+    Ok(Some(match text("revision").filter(|_| is_hub_name(name) && !name.contains('@')) {
+        Some(revision) => format!("{name}@{revision}"),
+        None => name.to_owned(),
+    }))
 }

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::hub::Hub;
+use crate::hub::HubSettings;
 use crate::project::Project;
 
 struct Place {
@@ -35,8 +37,9 @@ impl Place {
     }
 
     fn resolve(&self, name: &str) -> Result<Resolved, Error> {
-        let hub = self.path("hub");
-        Resolver { project: &self.project, builtins: &self.builtins, hub_cache: Some(&hub) }.resolve(name)
+        let hub = Hub::new(HubSettings { cache: Some(self.path("hub")), ..HubSettings::default() });
+        let reach = Reach::Cache;
+        Resolver { project: &self.project, builtins: &self.builtins, hub: &hub, reach }.resolve(name)
     }
 }
 
@@ -75,12 +78,21 @@ fn an_adapter_leads_to_its_base() {
 #[test]
 fn the_hubs_cache_is_read_and_nothing_is_downloaded() {
     let place = Place::new();
-    let snapshot = place.make("hub/models--org--tiny/snapshots/abc", None);
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let snapshot = place.make(&format!("hub/models--org--tiny/snapshots/{commit}"), None);
     std::fs::create_dir_all(place.path("hub/models--org--tiny/refs")).unwrap();
-    std::fs::write(place.path("hub/models--org--tiny/refs/main"), "abc\n").unwrap();
-    let resolved = place.resolve("org/tiny").unwrap();
-    assert_eq!((resolved.base.name.as_str(), resolved.base.dir), ("org/tiny", snapshot));
-    assert!(matches!(place.resolve("org/other"), Err(Error::HubModel { .. })));
+    std::fs::write(place.path("hub/models--org--tiny/refs/main"), format!("{commit}\n")).unwrap();
+    assert!(place.resolve("org/tiny").is_err(), "a snapshot without weights is not whole");
+    for file in ["tokenizer.json", "model.safetensors"] {
+        std::fs::write(snapshot.join(file), "").unwrap();
+    }
+    for name in ["org/tiny", "org/tiny@main", &format!("org/tiny@{commit}")] {
+        let resolved = place.resolve(name).unwrap();
+        assert_eq!((resolved.base.name, resolved.base.dir), (format!("org/tiny@{commit}"), snapshot.clone()));
+        assert_eq!(resolved.label, name);
+    }
+    assert!(place.resolve("org/other").is_err());
+    assert!(place.resolve("org/tiny@other").is_err());
 }
 
 #[test]

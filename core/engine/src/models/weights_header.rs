@@ -23,6 +23,12 @@ pub(super) struct Summary {
 /// Add up all safetensors files of a model directory.
 pub(super) fn summarize(dir: &Path) -> Result<Summary, Error> {
     let mut values_by_dtype: BTreeMap<String, u64> = BTreeMap::new();
+    let gguf = dir.join("model.gguf");
+    if gguf.is_file() && weight_files(dir)?.is_empty() {
+        for (_, tensor) in luthier_model::gguf::Header::read(&gguf)?.tensors {
+            *values_by_dtype.entry(tensor.kind.name().to_owned()).or_default() += tensor.n_values() as u64;
+        }
+    }
     for path in weight_files(dir)? {
         for (dtype, n_values) in tensors(&path)? {
             *values_by_dtype.entry(dtype).or_default() += n_values;

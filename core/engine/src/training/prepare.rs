@@ -14,6 +14,7 @@ use super::{Recipe, lora_config};
 use crate::Error;
 use crate::datasets;
 use crate::error::AtExt;
+use crate::hub::is_hub_name;
 use crate::models::{AdapterOrigin, BUILTIN_NAMES, LoadedModel};
 use crate::project::check_name;
 use crate::service::Context;
@@ -64,7 +65,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Error> {
     let name = spec.name.clone().ok_or_else(|| Error::invalid("the adapter's name", "missing", "a name"))?;
     check_free(context, &name, spec.overwrite, going_on.map(|(run, _)| run))?;
-    let resolved = context.resolver().resolve(&spec.model).at("/model")?;
+    let resolved = context.resolve(&spec.model).at("/model")?;
     if resolved.adapter.is_some() {
         let expected = format!("a model with weights of its own, as {}", resolved.base.name);
         return Err(Error::invalid("the model to train on", "an adapter", &expected)).at("/model");
@@ -102,7 +103,9 @@ pub(crate) fn prepare(
         }
     };
     let data = (dataset.name.as_str(), dataset.fingerprint.as_str());
-    let spec = FinetuneSpec { name: Some(name.clone()), ..spec.clone() };
+    // A branch of the hub may move; the run goes on with the commit that it began with.
+    let model = if is_hub_name(&spec.model) { base.place.name.clone() } else { spec.model.clone() };
+    let spec = FinetuneSpec { name: Some(name.clone()), model, ..spec.clone() };
     let recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
     let warnings = built.warnings.clone();
     Ok(Prepared { name, base, built, evaluation, config, recipe, warnings, dataset })

@@ -21,6 +21,8 @@ pub fn command(runtime: &Path) -> Command {
         .env("HOME", runtime)
         .env("XDG_CACHE_HOME", runtime.join("cache"))
         .env("LUTHIER_RUNTIME_DIR", runtime.join("run"))
+        // No test of the engine alone asks the network.
+        .env("LUTHIER_OFFLINE", "1")
         .stdin(Stdio::null());
     command
 }

@@ -97,6 +97,11 @@ impl TensorFiles {
 }
 
 fn map(path: &Path) -> Result<Mmap> {
+    // A directory or a pipe of that name is no weights; opening a pipe would wait for ever.
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        let reason = "it is no regular file".to_owned();
+        return Err(Error::CorruptWeights { path: path.to_path_buf(), reason });
+    }
     let file = File::open(path).map_err(Error::io(path))?;
     // SAFETY: the mapping is read-only and lives only while weights are copied out of it. A process
     // that truncates the file meanwhile can end this one, which no API of the system prevents; our own
@@ -139,11 +144,13 @@ pub(crate) fn serialize(path: &Path, tensors: &[NamedTensor<f32>], dtype: SaveDt
         match dtype {
             SaveDtype::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
             SaveDtype::Bf16 => values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect(),
+            SaveDtype::F16 => values.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect(),
         }
     };
     let target = match dtype {
         SaveDtype::F32 => Dtype::F32,
         SaveDtype::Bf16 => Dtype::BF16,
+        SaveDtype::F16 => Dtype::F16,
     };
     let encoded: Vec<(&NamedTensor<f32>, Vec<u8>)> =
         tensors.iter().map(|tensor| (tensor, encode(tensor.values.as_slice()))).collect();

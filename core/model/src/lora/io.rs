@@ -39,6 +39,7 @@ impl LoraAdapter {
         let (config, use_rslora) = parse_peft_config(&json, &model.weights().layout)?;
         let rank = config.r as f64;
         let scaling = config.alpha / if use_rslora { rank.sqrt() } else { rank };
+        check_size(&path, &dir.join(WEIGHTS_FILE), &config, model)?;
         let mut weights = LoraWeights::<f32>::zeros(&model.weights().layout, &config, scaling)?;
         let specs: Vec<TensorSpec> = weights
             .tensors
@@ -90,6 +91,22 @@ impl LoraAdapter {
             "use_rslora": self.use_rslora,
         })
     }
+}
+
+/// Matrices of the rank that the configuration announces must fit into the file: memory is asked for
+/// before they are read.
+fn check_size(config_path: &Path, weights_path: &Path, config: &LoraConfig, model: &Model) -> Result<()> {
+    let layout = &model.weights().layout;
+    let n_file_bytes = std::fs::metadata(weights_path).map_err(Error::io(weights_path))?.len();
+    let modules = config.modules(layout)?.into_iter().map(|id| &layout.modules[id]);
+    let n_rows: u64 = modules.map(|module| (module.in_size + module.out_size) as u64).sum();
+    let needed = n_rows.checked_mul(config.r as u64).and_then(|n| n.checked_mul(2));
+    if needed.is_some_and(|needed| needed <= n_file_bytes) {
+        return Ok(());
+    }
+    let expected = format!("one whose matrices fit the {n_file_bytes} bytes of {}", weights_path.display());
+    let setting = format!("{}: r", config_path.display());
+    Err(Error::InvalidLora { setting, expected, found: config.r.to_string() })
 }
 
 /// Whole numbers as integers, as PEFT writes them.
