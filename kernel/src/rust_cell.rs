@@ -27,6 +27,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use luthier::notebook::Operation;
 use serde::{Deserialize, Serialize};
 
 pub use is_complete::{Completeness, is_complete};
@@ -62,6 +63,9 @@ pub enum RustOutput {
     Display(BTreeMap<String, serde_json::Value>),
     /// What is being waited for ("Compiling serde"); replaces the previous status. Empty: done.
     Status(String),
+    /// What the cell asks of the notebook, in order with its other output. A question waits for
+    /// [`RustCells::answer`].
+    Operation(Operation),
 }
 
 /// Why a Rust cell failed; the three fields of Jupyter's `error` message.
@@ -165,6 +169,12 @@ impl RustCells {
         self.inner.send(&ToEvaluator::Interrupt);
     }
 
+    /// Answer the cell's question, or say why there is no answer; from the sink of
+    /// [`RustCells::execute`] or any thread.
+    pub fn answer(&self, line: Result<String, String>) {
+        self.inner.send(&ToEvaluator::Answer { line });
+    }
+
     /// Completions at a byte offset; `None` while a cell runs or before the compiler is there.
     pub fn complete(&self, code: &str, cursor_bytes: usize) -> Option<Completions> {
         let id = self.inner.next_id();
@@ -204,6 +214,12 @@ impl RustCells {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
             }
         }
+    }
+
+    /// The compiler, the cell process and what they have started; empty before the first cell.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let commands = self.inner.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.as_ref().map(|commands| processes::tree(commands.id())).unwrap_or_default()
     }
 
     /// End the cell process and the compiler. A cell that runs ends with them.

@@ -19,4 +19,8 @@ pub trait Screen {
     fn show(&mut self, bundle: &MimeBundle, display_id: Option<&str>);
     /// Replace the display with this id.
     fn update(&mut self, bundle: &MimeBundle, display_id: &str);
+    /// Remove what was shown; with `wait`, when the next output comes.
+    fn clear(&mut self, wait: bool);
+    /// Ask the person for a line and wait for it. `Err` says why there is none.
+    fn input(&mut self, prompt: &str, password: bool) -> Result<String, String>;
 }

@@ -18,6 +18,7 @@ use jupyter_zmq_client::{
 use tokio::sync::mpsc;
 use zeromq::{RouterRecvHalf, RouterSendHalf, SocketRecv, SocketSend};
 
+use self::{history::History, stdin::StdIn, subshell::Subshells};
 use crate::{
     error::Error,
     session::Session,
@@ -31,6 +32,8 @@ mod info;
 mod iopub;
 mod lifetime;
 mod shell;
+mod stdin;
+mod subshell;
 
 pub use iopub::IoPub;
 
@@ -40,6 +43,21 @@ pub(crate) struct Shared {
     iopub: IoPub,
     session: Arc<Session>,
     executor: executor::Handle,
+    subshells: Subshells,
+    history: Arc<History>,
+}
+
+impl Shared {
+    /// Stop the running cells of all shells.
+    fn interrupt(&self) {
+        self.session.interrupt();
+        self.subshells.sessions().iter().for_each(Session::interrupt);
+    }
+
+    /// Another request's `idle` must not make a client show a running kernel as idle.
+    fn show_busy_again(&self) {
+        self.executor.show_busy_again(&self.iopub);
+    }
 }
 
 /// Serve the connection file until a client asks for shutdown (or the parent process goes away).
@@ -69,8 +87,7 @@ async fn run(connection: ConnectionInfo) -> Result<(), Error> {
     let shell = create_kernel_shell_connection(&connection, &session_id).await.map_err(bind("shell"))?;
     let iopub = create_kernel_iopub_xpub_connection(&connection, &session_id).await.map_err(bind("iopub"))?;
     let control = create_kernel_control_connection(&connection, &session_id).await.map_err(bind("control"))?;
-    // Nothing asks for input yet; the socket exists because clients connect to all five.
-    let _stdin = create_kernel_stdin_connection(&connection, &session_id).await.map_err(bind("stdin"))?;
+    let stdin = create_kernel_stdin_connection(&connection, &session_id).await.map_err(bind("stdin"))?;
     let heartbeat = create_kernel_heartbeat_connection(&connection).await.map_err(bind("heartbeat"))?;
 
     let codec = Codec::new(&connection.key, &session_id);
@@ -79,16 +96,25 @@ async fn run(connection: ConnectionInfo) -> Result<(), Error> {
     let session = Arc::new(Session::new(std::env::current_dir().unwrap_or_default(), rust_warm_up()));
     let iopub = IoPub::spawn(iopub.socket, codec.clone());
     let shell_replies = reply_queue(shell_out, codec.clone());
+    let (stdin_out, stdin_in) = stdin.socket.split();
+    let stdin = StdIn::spawn(codec.clone(), reply_queue(stdin_out, codec.clone()), receive(stdin_in, codec.clone()));
+    let history = Arc::new(History::in_state_dir());
+    let context = executor::Context {
+        codec: codec.clone(),
+        iopub: iopub.clone(),
+        replies: shell_replies.clone(),
+        stdin,
+        session: session.clone(),
+        history: history.clone(),
+        execution_count: Arc::default(),
+    };
     let shared = Arc::new(Shared {
-        executor: executor::spawn(executor::Context {
-            codec: codec.clone(),
-            iopub: iopub.clone(),
-            replies: shell_replies.clone(),
-            session: session.clone(),
-        }),
+        subshells: Subshells::new(context.clone()),
+        executor: executor::spawn(context),
         codec: codec.clone(),
         iopub,
         session,
+        history,
     });
 
     tokio::spawn(answer_heartbeats(heartbeat.socket));

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use luthier::notebook::Operation;
 use luthier_protocol::{Event, FailureKind, Request, Response};
 
 use crate::{
@@ -75,6 +76,7 @@ pub struct Session {
     engine: Engine,
     rust: OnceLock<RustCells>,
     rust_warm_up: Option<Duration>,
+    runs_rust: bool,
     cancel: Arc<AtomicBool>,
     running: Mutex<Running>,
     /// Counts cells, so that a late cancel does not hit the next one.
@@ -98,12 +100,25 @@ impl Session {
             engine: Engine::new(luthier_protocol::paths::project_root(&dir)),
             rust: OnceLock::new(),
             rust_warm_up,
+            runs_rust: true,
             cancel: Arc::default(),
             running: Mutex::new(Running::Nothing),
             cell: AtomicU64::new(0),
             last_interrupt: Mutex::new(None),
             ending: AtomicBool::new(false),
         }
+    }
+
+    /// A second session on the same project, for a subshell: command cells run beside those of the
+    /// first. Rust cells do not: there is one set of variables.
+    #[must_use]
+    pub fn subshell(&self) -> Session {
+        Session { runs_rust: false, ..Session::new(self.engine.project_dir().to_owned(), None) }
+    }
+
+    /// Set while the running cell is asked to stop.
+    pub fn cancelled(&self) -> Arc<AtomicBool> {
+        self.cancel.clone()
     }
 
     /// Run a cell to its end.
@@ -148,11 +163,19 @@ impl Session {
 
     fn run_rust(&self, code: &str, screen: &mut dyn Screen) -> Result<(), CellError> {
         let mut status = Status::default();
-        let result = self.rust().execute(code, &mut |output| match output {
+        if !self.runs_rust {
+            return Err(CellError::new(
+                "RustUnavailable",
+                "Rust cells run in the notebook's main shell only: they share one set of variables",
+            ));
+        }
+        let rust = self.rust();
+        let result = rust.execute(code, &mut |output| match output {
             RustOutput::Stdout(text) => screen.text(Stream::Stdout, &text),
             RustOutput::Stderr(text) => screen.text(Stream::Stderr, &text),
             RustOutput::Display(data) => screen.show(&MimeBundle::from_data(data), None),
             RustOutput::Status(line) => status.show(&line, screen),
+            RustOutput::Operation(operation) => perform(operation, rust, screen),
         });
         status.show("", screen);
         result.map_err(|failure| CellError {
@@ -280,6 +303,16 @@ impl Session {
 
     fn is_running(&self, state: Running) -> bool {
         self.running.lock().is_ok_and(|running| *running == state)
+    }
+}
+
+/// What a Rust cell asks of the notebook.
+fn perform(operation: Operation, rust: &RustCells, screen: &mut dyn Screen) {
+    match operation {
+        Operation::Display { data, display_id } => screen.show(&MimeBundle::from_data(data), Some(&display_id)),
+        Operation::Update { data, display_id } => screen.update(&MimeBundle::from_data(data), &display_id),
+        Operation::ClearOutput { wait } => screen.clear(wait),
+        Operation::Input { prompt, password } => rust.answer(screen.input(&prompt, password)),
     }
 }
 

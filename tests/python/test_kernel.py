@@ -46,6 +46,7 @@ class Place:
             LUTHIER_IDLE_S="30",
             LUTHIER_RUST_WARM_UP_S="never",  # nothing here runs Rust cells
             XDG_CACHE_HOME=str(self.dir / "cache"),
+            XDG_STATE_HOME=str(self.dir / "state"),
         )
         os.environ.update({k: self.env[k] for k in ("JUPYTER_PATH", "LUTHIER_RUNTIME_DIR", "LUTHIER_IDLE_S", "LUTHIER_RUST_WARM_UP_S")})
         subprocess.run([program(), "install", "--prefix", str(self.dir)], check=True, env=self.env, stdout=subprocess.DEVNULL)
@@ -228,6 +229,15 @@ class CellTest(unittest.TestCase):
         reply = self.kernel.client.history(hist_access_type="tail", n=1, raw=True, output=False, reply=True, timeout=5)
         self.assertEqual(reply["content"]["history"][0][2], "%help show")
 
+    def test_history_outlives_the_kernel(self):
+        self.kernel.run("%help ask")
+        again = Kernel()
+        try:
+            reply = again.client.history(hist_access_type="search", pattern="%help a*", raw=True, output=False, unique=True, reply=True, timeout=5)
+            self.assertEqual([entry[2] for entry in reply["content"]["history"]], ["%help ask"])
+        finally:
+            again.close()
+
     def test_comms_are_refused_politely(self):
         client = self.kernel.client
         reply = client.comm_info(reply=True, timeout=5)["content"]
@@ -249,6 +259,38 @@ class CellTest(unittest.TestCase):
         self.assertEqual(sorted(kinds), ["execute_reply", "frobnicate_reply"])
         self.assertEqual(self.kernel.run("%help")[0]["status"], "ok")
 
+    def control(self, msg_type, **content):
+        client = self.kernel.client
+        client.control_channel.send(client.session.msg(msg_type, content))
+        return client.get_control_msg(timeout=5)["content"]
+
+    def test_subshells_are_made_listed_used_and_deleted(self):
+        client = self.kernel.client
+        client.kernel_info()
+        self.assertIn("kernel subshells", client.get_shell_msg(timeout=5)["content"]["supported_features"])
+        subshell = self.control("create_subshell_request")["subshell_id"]
+        self.assertEqual(self.control("list_subshell_request")["subshell_id"], [subshell])
+        counts = []
+        for shell in (None, subshell):
+            message = client.session.msg("execute_request", {"code": "%help", "silent": False})
+            if shell:
+                message["header"]["subshell_id"] = shell
+            client.shell_channel.send(message)
+            reply = client.get_shell_msg(timeout=10)
+            self.assertEqual(reply["content"]["status"], "ok")
+            self.assertEqual(reply["parent_header"].get("subshell_id"), shell)
+            counts.append(reply["content"]["execution_count"])
+        self.assertEqual(counts[1], counts[0] + 1)
+        message = client.session.msg("execute_request", {"code": "let x = 1;"})
+        message["header"]["subshell_id"] = subshell
+        client.shell_channel.send(message)
+        self.assertEqual(client.get_shell_msg(timeout=10)["content"]["ename"], "RustUnavailable")
+        self.assertEqual(self.control("delete_subshell_request", subshell_id=subshell)["status"], "ok")
+        self.assertEqual(self.control("list_subshell_request")["subshell_id"], [])
+        self.assertEqual(self.control("delete_subshell_request", subshell_id=subshell)["ename"], "UnknownSubshell")
+        client.shell_channel.send(message)
+        self.assertEqual(client.get_shell_msg(timeout=10)["content"]["ename"], "UnknownSubshell")
+
     def test_subshell_ids_come_back(self):
         client = self.kernel.client
         message = client.session.msg("kernel_info_request", {})
@@ -264,6 +306,9 @@ class CellTest(unittest.TestCase):
             reply = client.get_control_msg(timeout=5)
             self.assertEqual(reply["msg_type"], request.replace("request", "reply"))
             self.assertEqual(reply["content"]["status"], "ok")
+        self.assertGreater(reply["content"]["kernel_memory"], 1 << 20)
+        memory = reply["content"]["host_virtual_memory"]
+        self.assertTrue(0 < memory["used"] < memory["total"] and 0 < memory["percent"] < 100, memory)
 
     def test_the_heartbeat_beats(self):
         time.sleep(1.5)

@@ -55,6 +55,11 @@ pub enum ToCell {
     Interrupt,
     /// Write what is buffered, then say [`FromCell::Flushed`].
     Flush,
+    /// The person's answer to a question of [`crate::notebook`], or why there is none.
+    Answer {
+        /// What was typed.
+        line: Result<String, String>,
+    },
 }
 
 /// A panic as its hook sees it.
@@ -140,6 +145,7 @@ fn listen(mut reader: UnixStream) {
         match message {
             ToCell::Begin => interrupt::clear(),
             ToCell::Interrupt => interrupt::request(),
+            ToCell::Answer { line } => crate::notebook::answer(line),
             ToCell::Flush => {
                 let _ = writeln!(std::io::stdout().lock(), "{SYNC_LINE}").and_then(|()| std::io::stdout().flush());
                 let _ = std::io::stderr().lock().write_all(format!("{SYNC_LINE}\n").as_bytes());

@@ -27,6 +27,7 @@ pub mod error;
 pub mod evaluation;
 pub mod interrupt;
 pub mod model;
+pub mod notebook;
 pub mod prelude;
 pub mod run;
 pub mod session;

@@ -5,6 +5,7 @@ pub use crate::display::Show;
 pub use crate::error::{Error, Result};
 pub use crate::evaluation::{Prediction, Scores};
 pub use crate::model::{Adapter, Answer, Ask, Generate, Model, adapter, ask, load};
+pub use crate::notebook::{Content, clear_output, display, input, input_password};
 pub use crate::protocol::StepEvent;
 pub use crate::protocol::spec::{DatasetSpec, GenerationSpec};
 pub use crate::run::{Lora, Run, Train};

@@ -85,4 +85,17 @@ impl Screen for Terminal {
             self.line(bundle);
         }
     }
+
+    fn clear(&mut self, _wait: bool) {}
+
+    fn input(&mut self, prompt: &str, _password: bool) -> Result<String, String> {
+        self.close();
+        eprint!("{prompt}");
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line) {
+            Ok(0) => Err("standard input has ended".into()),
+            Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }

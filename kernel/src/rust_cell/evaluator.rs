@@ -6,6 +6,7 @@
 
 mod context;
 mod interrupt;
+mod question;
 mod record;
 
 use std::io::{BufRead, Write};
@@ -16,6 +17,7 @@ use super::wire::{self, FromEvaluator, ToEvaluator};
 use super::{RustFailure, RustOutput, failure};
 use context::Context;
 use interrupt::Interrupter;
+use question::Questions;
 use record::{Outcome, Record};
 
 /// Does not return.
@@ -23,9 +25,10 @@ pub(super) fn run() -> ! {
     let (sender, jobs) = mpsc::channel();
     let record = Arc::new(Record::default());
     let interrupter = Arc::new(Interrupter::new(Arc::clone(&record)));
-    let reader_interrupter = Arc::clone(&interrupter);
-    std::thread::spawn(move || read_commands(&sender, &reader_interrupter));
-    let mut evaluator = Evaluator { context: None, record, interrupter };
+    let questions = Arc::new(Questions::default());
+    let (reader_interrupter, reader_questions) = (Arc::clone(&interrupter), Arc::clone(&questions));
+    std::thread::spawn(move || read_commands(&sender, &reader_interrupter, &reader_questions));
+    let mut evaluator = Evaluator { context: None, record, interrupter, questions };
     while let Ok(job) = jobs.recv() {
         evaluator.handle(job);
     }
@@ -35,11 +38,15 @@ pub(super) fn run() -> ! {
     std::process::exit(0)
 }
 
-fn read_commands(jobs: &mpsc::Sender<ToEvaluator>, interrupter: &Arc<Interrupter>) {
+fn read_commands(jobs: &mpsc::Sender<ToEvaluator>, interrupter: &Arc<Interrupter>, questions: &Questions) {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let job = match wire::parse(&line) {
             Ok(ToEvaluator::Interrupt) => {
                 interrupter.interrupt();
+                continue;
+            }
+            Ok(ToEvaluator::Answer { line }) => {
+                questions.answer(line, interrupter);
                 continue;
             }
             Ok(job) => job,
@@ -81,6 +88,7 @@ struct Evaluator {
     context: Option<Context>,
     record: Arc<Record>,
     interrupter: Arc<Interrupter>,
+    questions: Arc<Questions>,
 }
 
 impl Evaluator {
@@ -100,14 +108,17 @@ impl Evaluator {
                 let text = self.context.as_mut().and_then(|context| context.inspect(&code, cursor));
                 say(&FromEvaluator::Inspected { id, text });
             }
-            ToEvaluator::Interrupt => {}
+            // Answered where they are read: a cell runs meanwhile.
+            ToEvaluator::Interrupt | ToEvaluator::Answer { .. } => {}
         }
     }
 
     fn execute(&mut self, code: &str) -> Result<(), RustFailure> {
         if self.context.is_none() {
-            self.context =
-                Some(Context::start(&self.record, &self.interrupter).map_err(|failure| self.relabel(failure))?);
+            self.context = Some(
+                Context::start(&self.record, &self.interrupter, &self.questions)
+                    .map_err(|failure| self.relabel(failure))?,
+            );
         }
         let Some(context) = &mut self.context else { return Ok(()) };
         context.attach_if_needed();

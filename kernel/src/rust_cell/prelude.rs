@@ -58,9 +58,12 @@ pub fn default_dir(xdg_cache_home: Option<PathBuf>, home: Option<PathBuf>) -> Re
     Ok(cache.join("luthier").join(format!("rust-{}", &DIGEST[..8])))
 }
 
-/// [`default_dir`] of this process's environment.
+/// [`default_dir`] of this process's environment; `LUTHIER_PRELUDE_DIR` names another directory.
 pub fn default_dir_from_env() -> Result<PathBuf, PreludeError> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    if let Some(dir) = variable(super::wire::PRELUDE_DIR_VARIABLE).filter(|dir| dir.is_absolute()) {
+        return Ok(dir);
+    }
     default_dir(variable("XDG_CACHE_HOME"), variable("HOME"))
 }
 

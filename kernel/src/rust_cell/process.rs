@@ -99,6 +99,11 @@ impl Process {
 }
 
 impl Commands {
+    /// The evaluator's process id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn send(&mut self, message: &ToEvaluator) {
         if let Some(stdin) = &mut self.stdin {
             // An evaluator that is gone is noticed by the end of its messages.

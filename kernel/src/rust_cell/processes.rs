@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{die_with_parent, kill_descendants_except};
+pub(super) use linux::{die_with_parent, kill_descendants_except, tree};
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn die_with_parent() {}
@@ -12,6 +12,11 @@ pub(super) fn die_with_parent() {}
 #[cfg(not(target_os = "linux"))]
 pub(super) fn kill_descendants_except(_spared: Option<u32>) -> usize {
     0
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn tree(root: u32) -> Vec<u32> {
+    vec![root]
 }
 
 /// A signal's name and what it means, for people.

@@ -151,6 +151,7 @@ impl Watcher {
             }
             Happening::Cell(message, stream) => self.on_cell(message, stream),
             Happening::Control(ToWatcher::Interrupt) => self.tell_cell(&ToCell::Interrupt),
+            Happening::Control(ToWatcher::Answer { line }) => self.tell_cell(&ToCell::Answer { line }),
             Happening::Control(ToWatcher::Kill) => {
                 let _ = self.child.kill();
             }

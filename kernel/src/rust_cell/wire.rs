@@ -26,7 +26,8 @@ pub(super) const EVCXR_RUNTIME_VARIABLE: &str = "EVCXR_IS_RUNTIME";
 /// Environment variable: directory for the watcher's socket, private and with a short path.
 pub(super) const SOCKET_DIR_VARIABLE: &str = "LUTHIER_WATCH_DIR";
 
-/// Environment variable: directory of the prepared prelude, for the evaluator.
+/// Environment variable: directory of the prepared prelude, for the evaluator; a person may set it for
+/// the kernel.
 pub(super) const PRELUDE_DIR_VARIABLE: &str = "LUTHIER_PRELUDE_DIR";
 
 /// The prelude's flush thread prints this to both streams: everything before it has arrived.
@@ -36,10 +37,25 @@ pub(super) const SYNC_LINE: &str = luthier::cell::SYNC_LINE;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ToEvaluator {
-    Execute { id: u64, code: String },
+    Execute {
+        id: u64,
+        code: String,
+    },
     Interrupt,
-    Complete { id: u64, code: String, cursor: usize },
-    Inspect { id: u64, code: String, cursor: usize },
+    /// The answer to [`RustOutput::Input`], or why there is none.
+    Answer {
+        line: Result<String, String>,
+    },
+    Complete {
+        id: u64,
+        code: String,
+        cursor: usize,
+    },
+    Inspect {
+        id: u64,
+        code: String,
+        cursor: usize,
+    },
 }
 
 /// From the evaluator to the kernel.
@@ -111,6 +127,7 @@ pub(super) enum ToWatcher {
     Interrupt,
     Kill,
     Sync { token: u64 },
+    Answer { line: Result<String, String> },
 }
 
 /// What arrives at the watcher's socket.

@@ -31,7 +31,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut messages: mpsc::UnboundedRece
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             return;
         }
-        shared.executor.show_busy_again(&shared.iopub);
+        shared.show_busy_again();
     }
 }
 
@@ -39,6 +39,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut messages: mpsc::UnboundedRece
 /// SIGTERM 2.5 s after a shutdown request.
 pub(crate) async fn end_session(shared: &Shared) {
     let session = shared.session.clone();
+    for subshell in shared.subshells.sessions() {
+        subshell.interrupt();
+    }
     let ended = tokio::task::spawn_blocking(move || session.shutdown());
     let _ = tokio::time::timeout(std::time::Duration::from_millis(2000), ended).await;
 }
@@ -47,13 +50,16 @@ fn answer(shared: &Shared, message: &Message) -> (String, Value) {
     match message.msg_type() {
         "kernel_info_request" => ("kernel_info_reply".into(), info::kernel_info()),
         "interrupt_request" => {
-            shared.session.interrupt();
+            shared.interrupt();
             ("interrupt_reply".into(), json!({"status": "ok"}))
         }
         "shutdown_request" => {
             ("shutdown_reply".into(), json!({"status": "ok", "restart": message.flag("restart", false)}))
         }
-        "usage_request" => ("usage_reply".into(), info::usage()),
+        "usage_request" => ("usage_reply".into(), info::usage(&shared.session)),
+        "create_subshell_request" => ("create_subshell_reply".into(), shared.subshells.create()),
+        "delete_subshell_request" => ("delete_subshell_reply".into(), shared.subshells.delete(message)),
+        "list_subshell_request" => ("list_subshell_reply".into(), shared.subshells.list()),
         other => unsupported(other),
     }
 }

@@ -4,6 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::{IoPub, Replies, Reply, history::History};
+use super::{IoPub, Replies, Reply, history::History, stdin::StdIn};
 use crate::{
     display::MimeBundle,
     screen::{Screen, Stream},
@@ -25,18 +26,24 @@ use crate::{
 const QUEUE_GRACE: Duration = Duration::from_millis(30);
 
 /// What the executor thread needs.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) codec: Codec,
     pub(crate) iopub: IoPub,
     pub(crate) replies: Replies,
+    pub(crate) stdin: StdIn,
     pub(crate) session: Arc<Session>,
+    /// Inputs of this kernel, from all of its shells.
+    pub(crate) history: Arc<History>,
+    /// Numbers the inputs of all shells.
+    pub(crate) execution_count: Arc<AtomicU64>,
 }
 
 /// Queues cells for the executor thread.
 pub(crate) struct Handle {
     queue: Sender<Message>,
     running: Arc<Mutex<Option<Map<String, Value>>>>,
-    history: Arc<History>,
+    session: Arc<Session>,
 }
 
 impl Handle {
@@ -45,9 +52,9 @@ impl Handle {
         let _ = self.queue.send(request);
     }
 
-    /// Inputs of this session.
-    pub(crate) fn history(&self) -> &History {
-        &self.history
+    /// The session that the cells belong to.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// Another request's `idle` must not make a client show a running kernel as idle.
@@ -63,9 +70,8 @@ impl Handle {
 pub(crate) fn spawn(context: Context) -> Handle {
     let (queue, jobs) = channel();
     let running = Arc::new(Mutex::new(None));
-    let history = Arc::new(History::default());
-    let handle = Handle { queue, running: running.clone(), history: history.clone() };
-    let mut executor = Executor { context, running, history, execution_count: 0 };
+    let handle = Handle { queue, running: running.clone(), session: context.session.clone() };
+    let executor = Executor { context, running };
     std::thread::Builder::new()
         .name("executor".into())
         .spawn(move || {
@@ -81,22 +87,23 @@ pub(crate) fn spawn(context: Context) -> Handle {
 struct Executor {
     context: Context,
     running: Arc<Mutex<Option<Map<String, Value>>>>,
-    history: Arc<History>,
-    execution_count: u64,
 }
 
 impl Executor {
-    fn execute(&mut self, request: &Message, queued: &Receiver<Message>) {
+    fn execute(&self, request: &Message, queued: &Receiver<Message>) {
         let iopub = self.context.iopub.clone();
         iopub.status(&request.header, "busy");
         self.set_running(Some(request.header.clone()));
         let silent = request.flag("silent", false);
-        if !silent && request.flag("store_history", true) {
-            self.execution_count += 1;
-            self.history.push(self.execution_count, request.text("code"));
-        }
+        let execution_count = if !silent && request.flag("store_history", true) {
+            let count = self.context.execution_count.fetch_add(1, Ordering::SeqCst) + 1;
+            self.context.history.push(count, request.text("code"));
+            count
+        } else {
+            self.execution_count()
+        };
         if !silent {
-            let input = json!({"code": request.text("code"), "execution_count": self.execution_count});
+            let input = json!({"code": request.text("code"), "execution_count": execution_count});
             iopub.send(&request.header, "execute_input", input);
         }
         let outcome = self.run(request);
@@ -108,14 +115,14 @@ impl Executor {
             std::thread::sleep(QUEUE_GRACE);
             aborted.extend(queued.try_iter());
         }
-        self.finish(request, reply_content(request, &outcome, self.execution_count));
+        self.finish(request, reply_content(request, &outcome, execution_count));
         aborted.iter().for_each(|queued| self.abort(queued));
     }
 
     /// Run the cell; a fault of ours becomes its error and the next cell works.
     fn run(&self, request: &Message) -> Result<(), CellError> {
-        let mut screen = Broadcast { iopub: &self.context.iopub, parent: &request.header };
         let session = &self.context.session;
+        let mut screen = Broadcast { context: &self.context, request, cancelled: session.cancelled() };
         catch_unwind(AssertUnwindSafe(|| session.run_cell(request.text("code"), &mut screen))).unwrap_or_else(|panic| {
             let what = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
             let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -136,8 +143,12 @@ impl Executor {
 
     fn abort(&self, request: &Message) {
         self.context.iopub.status(&request.header, "busy");
-        let content = json!({"status": "aborted", "execution_count": self.execution_count});
+        let content = json!({"status": "aborted", "execution_count": self.execution_count()});
         self.finish(request, content);
+    }
+
+    fn execution_count(&self) -> u64 {
+        self.context.execution_count.load(Ordering::SeqCst)
     }
 
     fn set_running(&self, parent: Option<Map<String, Value>>) {
@@ -174,10 +185,17 @@ fn user_expressions(request: &Message) -> Value {
     asked.into_iter().flatten().map(|(name, _)| (name.clone(), refused.clone())).collect::<Map<_, _>>().into()
 }
 
-/// Shows a cell's output to every client.
+/// Shows a cell's output to every client, and asks the one that sent it.
 struct Broadcast<'a> {
-    iopub: &'a IoPub,
-    parent: &'a Map<String, Value>,
+    context: &'a Context,
+    request: &'a Message,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Broadcast<'_> {
+    fn send(&self, msg_type: &str, content: Value) {
+        self.context.iopub.send(&self.request.header, msg_type, content);
+    }
 }
 
 impl Screen for Broadcast<'_> {
@@ -186,15 +204,30 @@ impl Screen for Broadcast<'_> {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
         };
-        self.iopub.send(self.parent, "stream", json!({"name": name, "text": text}));
+        self.send("stream", json!({"name": name, "text": text}));
     }
 
     fn show(&mut self, bundle: &MimeBundle, display_id: Option<&str>) {
-        self.iopub.send(self.parent, "display_data", display_content(bundle, display_id));
+        self.send("display_data", display_content(bundle, display_id));
     }
 
     fn update(&mut self, bundle: &MimeBundle, display_id: &str) {
-        self.iopub.send(self.parent, "update_display_data", display_content(bundle, Some(display_id)));
+        self.send("update_display_data", display_content(bundle, Some(display_id)));
+    }
+
+    fn clear(&mut self, wait: bool) {
+        self.send("clear_output", json!({"wait": wait}));
+    }
+
+    fn input(&mut self, prompt: &str, password: bool) -> Result<String, String> {
+        if !self.request.flag("allow_stdin", true) {
+            return Err(
+                "this client does not answer questions (stdin is not allowed): give the value in the cell".into()
+            );
+        }
+        // What was printed before the question is seen before it.
+        let _ = self.context.iopub.flushed().blocking_recv();
+        self.context.stdin.ask(self.request, prompt, password, &self.cancelled)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) async fn ended(shared: &Shared) {
     let watched = std::env::var_os("JPY_PARENT_PID").is_some();
     loop {
         tokio::select! {
-            _ = interrupt.recv() => shared.session.interrupt(),
+            _ = interrupt.recv() => shared.interrupt(),
             _ = terminate.recv() => break,
             _ = parent.tick() => if watched && rustix::process::getppid() != original { break },
         }

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn serve(shared: Arc<Shared>, mut messages: mpsc::UnboundedReceiver<Message>, replies: Replies) {
     while let Some(message) = messages.recv().await {
         match message.msg_type() {
-            "execute_request" => shared.executor.execute(message),
+            "execute_request" => execute(&shared, message, &replies),
             "comm_open" => refuse_comm(&shared, &message),
             "comm_msg" | "comm_close" => {}
             // Rust completion waits for rust-analyzer: never in the way of the next message.
@@ -26,6 +26,21 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut messages: mpsc::UnboundedRece
             _ => respond(&shared, message, &replies).await,
         }
     }
+}
+
+/// Cells of a subshell run beside those of the main shell.
+fn execute(shared: &Shared, message: Message, replies: &Replies) {
+    let subshell_id = message.header.get("subshell_id").and_then(Value::as_str);
+    let unknown = match subshell_id {
+        None => return shared.executor.execute(message),
+        Some(id) => match shared.subshells.execute(id, message.clone()) {
+            Ok(()) => return,
+            Err(unknown) => unknown,
+        },
+    };
+    shared.iopub.status(&message.header, "busy");
+    let _ = replies.send(Reply { message: shared.codec.reply(&message, "execute_reply", unknown), sent: None });
+    shared.iopub.status(&message.header, "idle");
 }
 
 async fn respond(shared: &Arc<Shared>, message: Message, replies: &Replies) {
@@ -43,7 +58,7 @@ async fn respond(shared: &Arc<Shared>, message: Message, replies: &Replies) {
     let _ = replies.send(Reply { message: shared.codec.reply(&message, &reply_type, content), sent: Some(sent) });
     let _ = was_sent.await;
     shared.iopub.status(&message.header, "idle");
-    shared.executor.show_busy_again(&shared.iopub);
+    shared.show_busy_again();
 }
 
 fn answer(shared: &Shared, message: &Message) -> (String, Value) {
@@ -52,8 +67,13 @@ fn answer(shared: &Shared, message: &Message) -> (String, Value) {
         "complete_request" => ("complete_reply".into(), complete(shared, message)),
         "inspect_request" => ("inspect_reply".into(), inspect(shared, message)),
         "is_complete_request" => ("is_complete_reply".into(), is_complete(message)),
-        "history_request" => ("history_reply".into(), shared.executor.history().reply(message)),
+        "history_request" => ("history_reply".into(), shared.history.reply(message)),
         "comm_info_request" => ("comm_info_reply".into(), json!({"status": "ok", "comms": {}})),
+        // Clients ask on either channel.
+        "interrupt_request" => {
+            shared.interrupt();
+            ("interrupt_reply".into(), json!({"status": "ok"}))
+        }
         // Deprecated on shell, and still sent by some clients.
         "connect_request" => ("connect_reply".into(), json!({"status": "ok"})),
         other => unsupported(other),

@@ -28,6 +28,12 @@ impl Screen for Recorder {
     fn update(&mut self, bundle: &MimeBundle, display_id: &str) {
         self.updated.push((display_id.into(), bundle.plain().into()));
     }
+
+    fn clear(&mut self, _wait: bool) {}
+
+    fn input(&mut self, _prompt: &str, _password: bool) -> Result<String, String> {
+        Err("nobody to ask".into())
+    }
 }
 
 fn step(global_step: u64) -> Event {

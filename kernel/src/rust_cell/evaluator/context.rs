@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evcxr::{CommandContext, Error, EvalContext, EvalOutputs};
+use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 
 use super::super::wire::{CellEnd, PRELUDE_DIR_VARIABLE, ROLE_VARIABLE, ToWatcher};
 use super::super::{Completions, RustFailure, RustOutput, failure, prelude};
 use super::record::value_of;
-use super::{Interrupter, Outcome, Record, output, status};
+use super::{Interrupter, Outcome, Questions, Record, output, status};
 
 /// The watcher answers at once unless the machine is very busy.
 const SYNC_PATIENCE: Duration = Duration::from_secs(3);
@@ -23,13 +23,18 @@ pub(super) struct Context {
     evcxr: CommandContext,
     record: Arc<Record>,
     interrupter: Arc<Interrupter>,
+    questions: Arc<Questions>,
     attached: bool,
     token: u64,
 }
 
 impl Context {
     /// Start evcxr and a cell process that knows the prelude. Takes seconds, on a new machine a minute.
-    pub(super) fn start(record: &Arc<Record>, interrupter: &Arc<Interrupter>) -> Result<Self, RustFailure> {
+    pub(super) fn start(
+        record: &Arc<Record>,
+        interrupter: &Arc<Interrupter>,
+        questions: &Arc<Questions>,
+    ) -> Result<Self, RustFailure> {
         let libraries = check_toolchain()?;
         let prelude_dir = std::env::var_os(PRELUDE_DIR_VARIABLE).map(PathBuf::from).unwrap_or_default();
         status("Starting the Rust compiler");
@@ -49,6 +54,7 @@ impl Context {
             evcxr,
             record: Arc::clone(record),
             interrupter: Arc::clone(interrupter),
+            questions: Arc::clone(questions),
             attached: false,
             token: 0,
         };
@@ -77,7 +83,11 @@ impl Context {
     }
 
     pub(super) fn execute(&mut self, code: &str) -> Result<EvalOutputs, Error> {
-        self.evcxr.execute(code)
+        let questions = &self.questions;
+        // What `evcxr_input` asks; our own client's questions are `Operation::Input`.
+        let mut callbacks =
+            EvalCallbacks { input_reader: &|request| questions.ask(&request.prompt, request.is_password) };
+        self.evcxr.execute_with_callbacks(code, &mut callbacks)
     }
 
     /// Everything that the cell's process has said so far has been passed on.

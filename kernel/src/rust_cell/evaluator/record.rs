@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use luthier::notebook::OPERATION_MIME;
+
 use super::super::RustOutput;
 use super::super::wire::{self, CellEnd, FromWatcher};
 use super::output;
@@ -94,6 +96,13 @@ impl Record {
 impl State {
     fn note(&mut self, message: FromWatcher) {
         match message {
+            FromWatcher::Display { mime, content } if mime == OPERATION_MIME => {
+                match serde_json::from_str(&content) {
+                    Ok(operation) => self.show(RustOutput::Operation(operation)),
+                    Err(error) => self.show(RustOutput::Stderr(format!("an operation cannot be read: {error}\n"))),
+                }
+                return;
+            }
             FromWatcher::Display { mime, content } => {
                 // The same type again is the next thing shown, not a correction of the last.
                 if self.bundle.contains_key(&mime) {

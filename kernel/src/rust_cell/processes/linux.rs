@@ -27,6 +27,18 @@ pub(in super::super) fn kill_descendants_except(spared: Option<u32>) -> usize {
     killed
 }
 
+/// A process and all below it.
+pub(in super::super) fn tree(root: u32) -> Vec<u32> {
+    let children = children_by_parent();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        found.extend(children.get(pid).into_iter().flatten());
+        next += 1;
+    }
+    found
+}
+
 fn children_by_parent() -> BTreeMap<u32, Vec<u32>> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let Ok(entries) = std::fs::read_dir("/proc") else { return children };

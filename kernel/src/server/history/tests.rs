@@ -15,12 +15,15 @@ fn ask(history: &History, content: Value) -> Value {
     history.reply(&message)["history"].clone()
 }
 
-fn sample() -> History {
-    let history = History::default();
+fn filled(history: History) -> History {
     for (line, input) in [(1, "%help"), (2, "let x = 1;"), (3, "%help"), (4, "%device")] {
         history.push(line, input);
     }
     history
+}
+
+fn sample() -> History {
+    filled(History::at(None))
 }
 
 #[test]
@@ -40,6 +43,30 @@ fn search_takes_globs_and_can_drop_repeats() {
     assert_eq!(got, json!([[1, 3, "%help"]]));
     let with_output = ask(&sample(), json!({"hist_access_type": "search", "pattern": "*d?vice", "output": true}));
     assert_eq!(with_output, json!([[1, 4, ["%device", null]]]));
+}
+
+#[test]
+fn inputs_outlive_their_kernel_and_sessions_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state/history.sqlite");
+    drop(filled(History::at(Some(path.clone()))));
+    let second = History::at(Some(path.clone()));
+    second.push(1, "%runs");
+    assert_eq!(ask(&second, json!({"hist_access_type": "tail", "n": 2})), json!([[1, 4, "%device"], [2, 1, "%runs"]]));
+    assert_eq!(ask(&second, json!({"hist_access_type": "range", "session": 0})), json!([[2, 1, "%runs"]]));
+    let before = ask(&second, json!({"hist_access_type": "range", "session": -1, "start": 4}));
+    assert_eq!(before, json!([[1, 4, "%device"]]));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_is_no_database_costs_the_past_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.sqlite");
+    std::fs::File::create(&path).and_then(|mut file| std::io::Write::write_all(&mut file, &[7; 4096])).unwrap();
+    let history = filled(History::at(Some(path)));
+    assert_eq!(ask(&history, json!({"hist_access_type": "tail", "n": 1})), json!([[1, 4, "%device"]]));
 }
 
 #[test]
