@@ -20,10 +20,11 @@
 //! text and a question is asked on the terminal.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use luthier_protocol::{Failure, FailureKind};
@@ -138,12 +139,17 @@ impl Shown {
 pub fn display(content: impl Into<Content>) -> Shown {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let content = content.into();
-    // Unique among all processes that ever showed something in this notebook.
-    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let display_id = format!("luthier-{:x}-{:x}-{number}", std::process::id(), started.as_nanos());
+    let display_id = format!("luthier-{:016x}-{number}", process_number());
     perform(&Operation::Display { data: content.data.clone(), display_id: display_id.clone() }, &content);
     Shown { display_id }
+}
+
+/// Random, drawn once: two processes that show something in one notebook must not share an id.
+fn process_number() -> u64 {
+    static NUMBER: OnceLock<u64> = OnceLock::new();
+    // The standard library's hasher has random keys.
+    *NUMBER.get_or_init(|| RandomState::new().build_hasher().finish())
 }
 
 /// Remove what this cell has shown. With `wait` the old output stays until the next one replaces it,

@@ -64,7 +64,9 @@ fn inputs_outlive_their_kernel_and_sessions_are_told_apart() {
 fn a_file_that_is_no_database_costs_the_past_only() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.sqlite");
-    std::fs::File::create(&path).and_then(|mut file| std::io::Write::write_all(&mut file, &[7; 4096])).unwrap();
+    let file = tempfile::NamedTempFile::new_in(dir.path()).unwrap();
+    std::io::Write::write_all(&mut file.as_file(), &[7; 4096]).unwrap();
+    file.persist(&path).unwrap();
     let history = filled(History::at(Some(path)));
     assert_eq!(ask(&history, json!({"hist_access_type": "tail", "n": 1})), json!([[1, 4, "%device"]]));
 }
