@@ -20,7 +20,7 @@ const DEFAULT_KEY_VARIABLE: &str = "OPENAI_API_KEY";
 /// A model of either kind, ready to answer.
 pub(crate) enum Answering {
     /// Of this machine.
-    Local(Opened),
+    Local(Box<Opened>),
     /// Of a server; its name there.
     Remote(Box<OpenAi>, String),
 }
@@ -44,7 +44,7 @@ impl Answering {
                 return Err(Error::invalid("base_url", model, expected)).at("/base_url");
             }
             let resolved = context.resolve(model)?;
-            return Ok(Answering::Local(models::open(&context.engine.loaded, &resolved)?));
+            return Ok(Answering::Local(Box::new(models::open(&context.engine.loaded, &resolved)?)));
         };
         if name.trim().is_empty() {
             return Err(Error::invalid("model", model, "a name after `openai:`, as the server calls it"));

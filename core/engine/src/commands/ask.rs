@@ -28,7 +28,7 @@ pub(crate) fn ask(context: Context<'_>, spec: &AskSpec) -> Result<Response, Erro
         return Err(Error::invalid("num_fewshot", spec.num_fewshot, expected)).at("/num_fewshot");
     }
     let opened = match Answering::open(context, &spec.model, spec.base_url.as_deref(), &spec.provider).at("/model")? {
-        Answering::Local(opened) => opened,
+        Answering::Local(opened) => *opened,
         remote @ Answering::Remote(..) => return ask_remote(context, spec, remote),
     };
     let stopwatch = context.engine.clock().stopwatch();
