@@ -192,7 +192,7 @@ fn a_server_and_a_local_model_are_scored_side_by_side() {
         }
         let content = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
         let number: usize = content.trim_start_matches("say ").parse().unwrap();
-        chat(&if number % 2 == 0 { (number % 3).to_string() } else { "wrong".to_owned() })
+        chat(&if number.is_multiple_of(2) { (number % 3).to_string() } else { "wrong".to_owned() })
     };
     let server = Server::start(vec![Reply::Make(Arc::new(answer))]);
     let (engine, project) = (EngineProcess::start(), project());
