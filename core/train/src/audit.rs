@@ -21,6 +21,15 @@ impl GradientAudit {
         GradientAudit { reached: vec![false; n_tensors], first_moving_step: None }
     }
 
+    /// Leaves out tensors that a gradient need not reach: of an expert that no token was sent to.
+    #[must_use]
+    pub fn without(mut self, is_left_out: impl Fn(usize) -> bool) -> Self {
+        for (index, reached) in self.reached.iter_mut().enumerate() {
+            *reached |= is_left_out(index);
+        }
+        self
+    }
+
     /// Number of tensors watched.
     pub fn n_tensors(&self) -> usize {
         self.reached.len()

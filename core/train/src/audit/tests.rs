@@ -19,3 +19,11 @@ fn one_gradient_at_any_time_is_enough() {
     assert!(audit.observe(3, 0.1, &[0.0, 0.0]).is_empty());
     assert!(audit.unreached().is_empty());
 }
+
+#[test]
+fn what_is_left_out_is_never_missed() {
+    let mut audit = GradientAudit::new(3).without(|index| index == 1);
+    for step in 1..=3 {
+        assert_eq!(audit.observe(step, 0.1, &[1.0, 0.0, 0.0]), if step < 3 { vec![] } else { vec![2] });
+    }
+}

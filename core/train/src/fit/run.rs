@@ -68,7 +68,8 @@ impl<'a> Run<'a> {
         Ok(Run {
             gradients: lengths.map(|n| vec![0.0; n]).collect(),
             optimizer: optimizer::build(&identity.config, &parameters),
-            audit: GradientAudit::new(parameters.len()),
+            audit: GradientAudit::new(parameters.len())
+                .without(|index| parameters[index].name.contains(".mlp.experts.")),
             names: parameters.iter().map(|parameter| parameter.name.clone()).collect(),
             partners: partners(source, &identity.config),
             reference,
