@@ -8,7 +8,9 @@ shards, some in bfloat16 or float16), and
     expected.json          input_ids, labels, loss (mean over the targets), greedy continuation of the
                            first 12 tokens
     expected.safetensors   logits [tokens, vocab]; grad.NAME, the gradient of the summed loss by the
-                           tensor NAME of the checkpoint; short.logits of the first 12 tokens alone
+                           tensor NAME of the checkpoint; short.logits of the first 12 tokens alone;
+                           with an adapter: adapter.logits, adapter.grad.NAME
+    adapter/               a PEFT LoRA adapter on all linear modules, for some of the models
 
 Everything is computed in float32. Weights have a standard deviation of 0.3, norms and biases are moved
 away from one and zero, 40 tokens are five windows of 8 and go past the original context of 16.
@@ -21,10 +23,13 @@ import shutil
 
 import torch
 import transformers
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 N_TOKENS, N_PROMPT, N_NEW = 40, 12, 20
+# One for each way of naming and storing modules.
+WITH_ADAPTER = {"gemma3", "phi3", "gpt2", "gpt-neox"}
 
 IDS = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
 SHAPE = dict(
@@ -177,6 +182,8 @@ def fixture(directory, config, seed, saving):
             input_ids[:, :N_PROMPT], attention_mask=torch.ones(1, N_PROMPT, dtype=torch.long),
             max_new_tokens=N_NEW, do_sample=False, eos_token_id=None, pad_token_id=0,
         )[0, N_PROMPT:]
+    if directory.name in WITH_ADAPTER:
+        tensors |= adapter(model, directory / "adapter", input_ids, labels, n_targets)
     save_file({name: value.contiguous().clone() for name, value in tensors.items()}, directory / "expected.safetensors")
     expected = dict(
         made_with=f"torch {torch.__version__}, transformers {transformers.__version__}",
@@ -186,6 +193,28 @@ def fixture(directory, config, seed, saving):
         greedy=greedy.tolist(),
     )
     (directory / "expected.json").write_text(json.dumps(expected, sort_keys=True) + "\n")
+
+
+def adapter(model, directory, input_ids, labels, n_targets):
+    model.zero_grad()
+    config = LoraConfig(r=2, lora_alpha=6, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapted = get_peft_model(model, config).eval()
+    for name, value in adapted.named_parameters():
+        if "lora_B" in name:
+            value.data.normal_(std=0.2)
+    adapted.save_pretrained(directory)
+    (directory / "README.md").unlink(missing_ok=True)
+    # A path and the order of a set differ from run to run.
+    saved = json.loads((directory / "adapter_config.json").read_text())
+    saved |= dict(base_model_name_or_path="tiny", target_modules=sorted(saved["target_modules"]))
+    (directory / "adapter_config.json").write_text(json.dumps(saved, indent=2, sort_keys=True) + "\n")
+    result = adapted(input_ids, labels=labels)
+    (result.loss * n_targets).backward()
+    tensors = {"adapter.logits": result.logits[0].detach()}
+    for name, value in adapted.named_parameters():
+        if value.requires_grad:
+            tensors[f"adapter.grad.{name.replace('.default.', '.')}"] = value.grad
+    return tensors
 
 
 if __name__ == "__main__":

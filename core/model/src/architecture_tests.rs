@@ -220,3 +220,27 @@ fn a_saved_model_is_the_same_model() {
         assert!(logits(&model, &expected.input_ids).unwrap() == logits(&again, &expected.input_ids).unwrap(), "{name}");
     }
 }
+
+/// PEFT's adapters on all linear modules: fused ones, and paths of every family.
+#[test]
+fn adapters_agree_with_peft() {
+    for name in ["gemma3", "phi3", "gpt-neox"] {
+        let Fixture { dir, model, expected, tensors } = fixture(name);
+        let ids = &expected.input_ids;
+        let adapter = crate::LoraAdapter::load(&dir.join("adapter"), &model).unwrap();
+        let found = crate::logits(&model, Some(&adapter), ids, &NEVER).unwrap();
+        let difference = relative_difference(&found, &tensors["adapter.logits"]);
+        assert!(difference <= LOGIT_TOLERANCE, "{name}: logits differ by {difference:.1e}");
+
+        let lora = TrainableModel::Lora { base: model, adapter };
+        let parameters = lora.parameters();
+        let mut gradients: Vec<_> = (0..parameters.len()).map(|i| vec![0.0; lora.values(i).len()]).collect();
+        let batch = SequenceBatch::from_sequences([(&ids[..], &expected.labels[..])]);
+        lora.accumulate_gradients(&batch, 1.0, None, &mut gradients, &NEVER).unwrap();
+        for (parameter, gradient) in parameters.iter().zip(&gradients) {
+            let reference = &tensors[&format!("adapter.grad.{}", parameter.name)];
+            let difference = norm(gradient.iter().zip(reference).map(|(a, b)| a - b)) / norm(reference.iter().copied());
+            assert!(difference <= GRADIENT_TOLERANCE, "{name}: {} differs by {difference:.1e}", parameter.name);
+        }
+    }
+}

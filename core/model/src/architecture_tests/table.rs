@@ -16,6 +16,9 @@ fn outcome(fixture: &Fixture, config: &Value) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(&fixture.dir).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
     }
     crate::io::write_atomic(&dir.path().join("config.json"), config.to_string().as_bytes()).unwrap();
