@@ -14,10 +14,12 @@ pub mod kind;
 
 pub mod adapters;
 pub mod ask;
+pub mod attach;
 pub mod cancel;
 pub mod check;
 pub mod dataset;
 pub mod datasets;
+pub mod detach;
 pub mod device;
 pub mod evaluate;
 pub mod export;
@@ -169,7 +171,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 24] = [
+static COMMANDS: [&Command; 26] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -184,6 +186,8 @@ static COMMANDS: [&Command; 24] = [
     &evaluate::COMMAND,
     &leaderboard::COMMAND,
     &adapters::COMMAND,
+    &attach::COMMAND,
+    &detach::COMMAND,
     &merge::COMMAND,
     &export::COMMAND,
     &push::COMMAND,

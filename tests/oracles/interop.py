@@ -8,6 +8,7 @@ environment: LUTHIER (binary), LUTHIER_LOGITS (binary), LUTHIER_PICO (directory 
 3. An adapter that `luthier finetune` trained on a JSONL file loads in PEFT and gives the logits
    that we compute from the same directory: within 1e-4; and it is not a no-op.
 4. What `luthier export` makes of that adapter, in transformers and llama.cpp (interop_export.py).
+5. The same for adapters of every method, and for what PEFT saves of each of them again.
 """
 
 import json
@@ -155,6 +156,41 @@ def check_adapter(directory, cwd, suffix="lora"):
     print(f"   {directory.name:8} adapter in PEFT: max |Δlogit| {difference:.1e} (its effect: {effect:.1e})")
 
 
+METHODS = {
+    "rslora": "r = 4\nalpha = 8\n",
+    "dora": "r = 4\nalpha = 8\n",
+    "pissa": "r = 4\nalpha = 8\n",
+    "ia3": "",
+    "patterns": 'r = 4\nalpha = 8\nlayers = [0, 2]\nrank_pattern = { q_proj = 2 }\nalpha_pattern = { "mlp.*" = 3 }\n',
+    "saved": 'r = 4\ntarget_modules = ["q_proj", "v_proj"]\nmodules_to_save = ["model.norm"]\n',
+}
+
+
+def check_methods(directory, cwd):
+    """Adapters of every method: ours in PEFT, and what PEFT saves of it again in ours."""
+    ids = PreTrainedTokenizerFast.from_pretrained(directory)("double 21 and more", return_tensors="pt")["input_ids"]
+    for name, settings in METHODS.items():
+        method = name if name in ("rslora", "dora", "pissa", "ia3") else "lora"
+        recipe = cwd / f"{directory.name}-{name}.toml"
+        recipe.write_text(
+            f'model = "{directory}"\ndata = "pairs.jsonl"\nmethod = "{method}"\n[lora]\n{settings}'
+            "[train]\nmax_steps = 8\nbatch_size = 8\nlearning_rate = 1e-2\n"
+        )
+        adapter = cwd / json.loads(luthier("finetune", recipe, "--json", cwd=cwd))["adapter_dir"]
+        base = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+        with torch.no_grad():
+            before = base(input_ids=ids).logits[0]
+            peft = PeftModel.from_pretrained(base, adapter).eval()
+            theirs = peft(input_ids=ids).logits[0]
+        again = cwd / f"{adapter.name}-by-peft"
+        peft.save_pretrained(again)
+        worst = max((our_logits(directory, ids[0].tolist(), at) - theirs).abs().max().item() for at in (adapter, again))
+        effect = (theirs - before).abs().max().item()
+        if worst > TOLERANCE or effect < 100 * TOLERANCE:
+            sys.exit(f"{directory.name}, {name}: logits differ by {worst:.2e}, the adapter's effect is {effect:.2e}")
+        print(f"   {directory.name:8} {name:8} in PEFT and back: max |Δlogit| {worst:.1e} (its effect: {effect:.1e})")
+
+
 def main(work):
     work = pathlib.Path(work)
     shutil.rmtree(work, ignore_errors=True)
@@ -167,6 +203,8 @@ def main(work):
         for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
             check_base(directory, work)
             check_adapter(directory, work)
+            if directory.name == "qwen2":
+                check_methods(directory, work)
             if directory.name != "pico":
                 # The same weights, with a tokenizer that llama.cpp has an equal of.
                 use_gpt2_cut(directory)

@@ -93,9 +93,9 @@ impl Session {
         }
         let r = workload["r"].as_u64().unwrap_or(8) as usize;
         let alpha = workload["alpha"].as_f64().unwrap_or(16.0);
-        let config = LoraConfig { r, alpha, ..LoraConfig::default() };
-        let adapter = LoraAdapter::init(&model, &config, 2)?;
-        let trainable = TrainableModel::Lora { base: model, adapter };
+        let config = AdapterConfig { r, alpha, ..AdapterConfig::default() };
+        let adapter = Adapter::init(&model, &config, 2)?;
+        let trainable = TrainableModel::Adapter { base: model, adapter };
         let batches = workload["batches"].as_array().into_iter().flatten();
         let batches = batches.map(|batch| packed(&sequences(batch, vocab_size))).collect();
         let lengths: Vec<usize> = (0..trainable.parameters().len()).map(|i| trainable.values(i).len()).collect();

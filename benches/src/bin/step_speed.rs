@@ -25,10 +25,10 @@ fn main() -> Result<()> {
     println!("{n_parameters} parameters, {} threads", rayon::current_num_threads());
     let full = TrainableModel::Full { model: model.clone() };
     step("full", &full, 6 * n_parameters)?;
-    let config = LoraConfig { r: 16, ..LoraConfig::default() };
-    let adapter = LoraAdapter::init(&model, &config, 2)?;
+    let config = AdapterConfig { r: 16, ..AdapterConfig::default() };
+    let adapter = Adapter::init(&model, &config, 2)?;
     let base = model.clone();
-    step("LoRA r=16", &TrainableModel::Lora { base, adapter }, 4 * n_parameters)?;
+    step("LoRA r=16", &TrainableModel::Adapter { base, adapter }, 4 * n_parameters)?;
     for n in [1, 32] {
         generation(&model, n)?;
     }

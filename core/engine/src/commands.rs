@@ -1,6 +1,7 @@
 //! What the engine does: one file per request, or per family of small ones.
 
 pub(crate) mod ask;
+pub(crate) mod attach;
 pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod dataset;

@@ -68,10 +68,10 @@ fn hub_kind(problem: &crate::hub::HubProblem) -> FailureKind {
 }
 
 fn model_kind(error: &luthier_model::Error) -> FailureKind {
-    use luthier_model::Error::{Export, Interrupted, InvalidGeneration, InvalidLora, UnknownModule};
+    use luthier_model::Error::{Export, Interrupted, InvalidAdapter, InvalidGeneration, UnknownModule};
     match error {
         Interrupted => FailureKind::Interrupted,
-        UnknownModule { .. } | InvalidLora { .. } | InvalidGeneration { .. } | Export { .. } => {
+        UnknownModule { .. } | InvalidAdapter { .. } | InvalidGeneration { .. } | Export { .. } => {
             FailureKind::InvalidRequest
         }
         _ => FailureKind::Model,
@@ -125,13 +125,27 @@ fn train_kind(error: &luthier_train::Error) -> FailureKind {
     }
 }
 
+/// Settings of an adapter that a recipe has under the same name.
+const ADAPTER_KEYS: [&str; 10] = [
+    "r",
+    "alpha",
+    "dropout",
+    "target_modules",
+    "exclude_modules",
+    "layers",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "bias",
+];
+
 /// Errors that name a key themselves know it better than whoever passed them on.
 fn own_pointer(error: &Error) -> Option<String> {
-    use luthier_model::Error::{InvalidLora, UnknownModule};
+    use luthier_model::Error::{InvalidAdapter, UnknownModule};
     match error {
         Error::Train(luthier_train::Error::InvalidConfig { key, .. }) => Some(format!("/train/{key}")),
         Error::Model(UnknownModule { .. }) => Some("/lora/target_modules".to_owned()),
-        Error::Model(InvalidLora { setting, .. }) if ["r", "alpha", "dropout"].contains(&setting.as_str()) => {
+        Error::Model(InvalidAdapter { setting, .. }) if ADAPTER_KEYS.contains(&setting.as_str()) => {
             Some(format!("/lora/{setting}"))
         }
         Error::Data(luthier_data::Error::TooLong { .. }) => Some("/train/max_seq_len".to_owned()),
@@ -148,6 +162,10 @@ fn hint(error: &Error) -> Option<String> {
         Error::Hub { problem, .. } => problem.hint(),
         Error::NotTheSame { .. } => {
             Some("nothing was kept; export with more bits (`--dtype F32`, `--quant Q8_0`)".into())
+        }
+        Error::Model(luthier_model::Error::UnknownModule { module, known }) => {
+            let known: Vec<String> = known.split(", ").map(str::to_owned).collect();
+            Some(suggest("module", module, &known))
         }
         Error::Exists { what, .. } => {
             Some(format!("choose another name, or set `overwrite = true` to replace the {what}"))

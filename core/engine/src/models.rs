@@ -10,6 +10,7 @@ mod accepted;
 mod adapter_record;
 mod builtin;
 mod card;
+mod attached;
 mod gguf;
 mod loaded;
 mod resolve;
@@ -24,7 +25,7 @@ pub use resolve::{ModelDir, Reach, Resolved, Resolver};
 use std::path::Path;
 use std::sync::Arc;
 
-use luthier_model::{LoraAdapter, ModelConfig};
+use luthier_model::{Adapter, ModelConfig};
 use luthier_protocol::response::ModelInfo;
 
 use crate::Error;
@@ -35,7 +36,7 @@ pub struct Opened {
     /// Base weights, tokenizer, chat template.
     pub base: Arc<LoadedModel>,
     /// The adapter, if one was named.
-    pub adapter: Option<Arc<LoraAdapter>>,
+    pub adapter: Option<Arc<Adapter>>,
     /// What the adapter says of its training; `None` for a base model and for adapters made elsewhere.
     pub origin: Option<AdapterOrigin>,
     /// Hash of the adapter's weights; empty without one.
@@ -46,19 +47,41 @@ pub struct Opened {
 
 /// Load what `resolved` names; weights that are in memory stay there.
 pub fn open(loaded: &LoadedModels, resolved: &Resolved) -> Result<Opened, Error> {
-    let base = loaded.get(&resolved.base)?;
+    let mut base = loaded.get(&resolved.base)?;
     let (adapter, fingerprint, origin) = match &resolved.adapter {
         None => (None, String::new(), AdapterOrigin::read(&resolved.base.dir)?),
         Some(dir) => {
-            let adapter = LoraAdapter::load(dir, &base.model)?;
-            let weights = dir.join("adapter_model.safetensors");
-            (Some(Arc::new(adapter)), crate::hash::file(&weights)?, AdapterOrigin::read(dir)?)
+            let origin = AdapterOrigin::read(dir)?;
+            if let Some(double) = origin.as_ref().and_then(AdapterOrigin::double_quant) {
+                base = base.in_nf4(double)?;
+            }
+            let fingerprint = crate::hash::file(&dir.join("adapter_model.safetensors"))?;
+            let files = format!("{fingerprint} {}", crate::hash::file(&dir.join("adapter_config.json"))?);
+            let adapter = match loaded.attached().get(dir, &files, &base.fingerprint) {
+                Some(adapter) => adapter,
+                None => Arc::new(Adapter::load(dir, &base.model)?),
+            };
+            (Some(adapter), fingerprint, origin)
         }
     };
     if let Some(origin) = &origin {
         check_origin(resolved, origin, &base)?;
     }
     Ok(Opened { base, adapter, origin, adapter_fingerprint: fingerprint, label: resolved.label.clone() })
+}
+
+/// Keep `opened`'s adapter, whose directory is `dir`, in memory.
+pub(crate) fn attach(loaded: &LoadedModels, dir: &Path, opened: &Opened) -> Result<(), Error> {
+    if let Some(adapter) = &opened.adapter {
+        let config = crate::hash::file(&dir.join("adapter_config.json"))?;
+        loaded.attached().put(attached::Attached {
+            dir: dir.to_path_buf(),
+            fingerprint: format!("{} {config}", opened.adapter_fingerprint),
+            base_fingerprint: opened.base.fingerprint.clone(),
+            adapter: Arc::clone(adapter),
+        });
+    }
+    Ok(())
 }
 
 /// The files beside an adapter must be those that it was trained with.

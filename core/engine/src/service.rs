@@ -74,6 +74,7 @@ impl Context<'_> {
 pub(crate) fn lane(request: &Request) -> Lane {
     let title = match request {
         Request::Load { model, .. } => format!("load {model}"),
+        Request::Attach(spec) => format!("attach {}", spec.adapters.join(" ")),
         Request::Finetune(spec) => format!("finetune {}", spec.name.as_deref().unwrap_or(&spec.data)),
         Request::CheckTraining { .. } => "check training".to_owned(),
         Request::Resume { run } => format!("resume {run}"),
@@ -135,6 +136,8 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Load { model, name, accept_base } => {
             commands::load::load(context, &model, name.as_deref(), accept_base)
         }
+        Request::Attach(spec) => commands::attach::attach(context, &spec),
+        Request::Detach { adapter } => commands::attach::detach(context, adapter.as_deref()),
         Request::Dataset(spec) => commands::dataset::dataset(context, spec),
         Request::Synthesize(spec) => commands::synthesize::synthesize(context, &spec),
         Request::Show { data, split, limit, tokens_of } => {

@@ -11,18 +11,19 @@ mod adapter;
 mod card;
 mod config;
 pub(crate) mod metrics;
+mod method;
 mod prepare;
 mod recipe;
 pub(crate) mod record;
 mod report;
 mod tracker;
 
-pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use adapter::{put_in_place, remake};
+pub(crate) use prepare::{Prepared, check_free, prepare};
 pub(crate) use recipe::Recipe;
 
-use luthier_model::{LoraAdapter, LoraConfig, TrainableModel};
+use luthier_model::{Adapter, TrainableModel};
 use luthier_protocol::response::Finetuned;
-use luthier_protocol::spec::Method;
 use luthier_train::{CheckpointDir, ExampleSource, FitData, FitOutcome, FitReport};
 
 use crate::Error;
@@ -102,22 +103,13 @@ fn fit(
 pub(crate) fn trainable(prepared: &Prepared) -> luthier_model::Result<TrainableModel> {
     let base = prepared.base.model.clone();
     let spec = &prepared.recipe.spec;
-    Ok(match spec.method {
-        Method::Full => TrainableModel::Full { model: base },
-        Method::Lora => {
-            let adapter = LoraAdapter::init(&base, &lora_config(spec), spec.train.seed)?;
-            TrainableModel::Lora { base, adapter }
+    Ok(match &prepared.adapter {
+        None => TrainableModel::Full { model: base },
+        Some(config) => {
+            let adapter = Adapter::init(&base, config, spec.train.seed)?;
+            TrainableModel::Adapter { base, adapter }
         }
     })
-}
-
-fn lora_config(spec: &luthier_protocol::spec::FinetuneSpec) -> LoraConfig {
-    LoraConfig {
-        r: spec.lora.r,
-        alpha: spec.lora.alpha,
-        dropout: spec.lora.dropout,
-        target_modules: spec.lora.target_modules.clone(),
-    }
 }
 
 fn finish(

@@ -104,6 +104,82 @@ fn all_weights_can_be_trained_and_are_a_model_of_their_own() {
 }
 
 #[test]
+fn every_method_trains_an_adapter_that_answers() {
+    use luthier_protocol::spec::{BiasSpec, Method};
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    for method in [Method::Rslora, Method::Dora, Method::Pissa, Method::Ia3, Method::Qlora] {
+        let mut spec = recipe(method.name(), 4);
+        spec.method = method;
+        spec.train.learning_rate = 1e-2;
+        spec.lora.modules_to_save = vec!["model.norm".into()];
+        if method == Method::Ia3 {
+            spec.lora = luthier_protocol::spec::LoraSpec::default();
+        }
+        let done = finetuned(client.call(finetune(spec)));
+        assert!(done.final_loss.is_finite() && done.n_trainable > 0, "{}", method.name());
+        let spec = luthier_protocol::spec::AskSpec {
+            model: method.name().into(),
+            prompt: "say 4".into(),
+            data: Some("rows.jsonl".into()),
+            ..Default::default()
+        };
+        let answer = client.call(Request::Ask(spec));
+        assert!(matches!(answer, Ok(Response::Asked(_))), "{}: {answer:?}", method.name());
+    }
+    let mut wrong = recipe("wrong", 2);
+    wrong.lora.modules_to_save = vec!["scores".into()];
+    let failure = client.call(finetune(wrong)).unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.location.map(|at| at.pointer)),
+        (FailureKind::InvalidRequest, Some("/lora/modules_to_save".to_owned()))
+    );
+    let mut wrong = recipe("wrong", 2);
+    wrong.lora.target_modules = vec!["q_prj".into()];
+    let failure = client.call(finetune(wrong)).unwrap_err();
+    assert_eq!(failure.hint.as_deref(), Some("did you mean \"q_proj\"?"));
+    let mut wrong = recipe("wrong", 2);
+    (wrong.method, wrong.lora.bias) = (Method::Full, BiasSpec::All);
+    assert_eq!(client.call(finetune(wrong)).unwrap_err().kind, FailureKind::InvalidRequest);
+}
+
+#[test]
+fn adapters_are_attached_combined_and_detached() {
+    use luthier_protocol::spec::{AskSpec, AttachSpec};
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    for name in ["a", "b"] {
+        finetuned(client.call(finetune(recipe(name, 3))));
+    }
+    let names = |outcome: Result<Response, Failure>| match outcome {
+        Ok(Response::Adapters { adapters }) => adapters.into_iter().map(|it| it.name).collect::<Vec<_>>(),
+        other => panic!("not attached: {other:?}"),
+    };
+    let both = AttachSpec { adapters: vec!["a".into(), "b".into()], ..AttachSpec::default() };
+    assert_eq!(names(client.call(Request::Attach(both.clone()))), ["a", "b"]);
+    let mixed = AttachSpec { weights: vec![0.25, 0.75], name: Some("mixed".into()), ..both.clone() };
+    assert_eq!(names(client.call(Request::Attach(mixed.clone()))), ["a", "b", "mixed"]);
+    let spec = |model: &str| AskSpec {
+        model: model.into(),
+        prompt: "say 4".into(),
+        data: Some("rows.jsonl".into()),
+        ..AskSpec::default()
+    };
+    for model in ["a", "mixed"] {
+        assert!(matches!(client.call(Request::Ask(spec(model))), Ok(Response::Asked(_))), "{model}");
+    }
+    assert_eq!(client.call(Request::Attach(mixed)).unwrap_err().kind, FailureKind::AlreadyExists);
+    let wrong = AttachSpec { weights: vec![1.0], name: Some("other".into()), ..both.clone() };
+    assert_eq!(client.call(Request::Attach(wrong)).unwrap_err().kind, FailureKind::InvalidRequest);
+    let model = AttachSpec { adapters: vec!["model".into()], ..AttachSpec::default() };
+    assert_eq!(client.call(Request::Attach(model)).unwrap_err().kind, FailureKind::InvalidRequest);
+    let detach = |name: Option<&str>| Request::Detach { adapter: name.map(str::to_owned) };
+    assert_eq!(names(client.call(detach(Some("a")))), ["b", "mixed"]);
+    assert!(client.call(detach(Some("a"))).is_err());
+    assert!(names(client.call(detach(None))).is_empty());
+}
+
+#[test]
 fn a_name_is_not_taken_twice_unasked() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());

@@ -227,12 +227,12 @@ fn adapters_agree_with_peft() {
     for name in ["gemma3", "phi3", "gpt-neox"] {
         let Fixture { dir, model, expected, tensors } = fixture(name);
         let ids = &expected.input_ids;
-        let adapter = crate::LoraAdapter::load(&dir.join("adapter"), &model).unwrap();
+        let adapter = crate::Adapter::load(&dir.join("adapter"), &model).unwrap();
         let found = crate::logits(&model, Some(&adapter), ids, &NEVER).unwrap();
         let difference = relative_difference(&found, &tensors["adapter.logits"]);
         assert!(difference <= LOGIT_TOLERANCE, "{name}: logits differ by {difference:.1e}");
 
-        let lora = TrainableModel::Lora { base: model, adapter };
+        let lora = TrainableModel::Adapter { base: model, adapter };
         let parameters = lora.parameters();
         let mut gradients: Vec<_> = (0..parameters.len()).map(|i| vec![0.0; lora.values(i).len()]).collect();
         let batch = SequenceBatch::from_sequences([(&ids[..], &expected.labels[..])]);

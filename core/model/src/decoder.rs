@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use crate::adapter::{AdapterWeights, SlotLayout};
 use crate::block::{Block, BlockContext, BlockGradient, Norms, Saved};
-use crate::layout::{MlpLayout, ModuleId, NormLayout};
-use crate::lora::LoraWeights;
+use crate::layout::{Layout, MlpLayout, Module, ModuleId, NormLayout};
 use crate::ops::dropout::Dropout;
-use crate::ops::linear::{Linear, LinearGradient, LowRank};
+use crate::ops::linear::{Dora, Linear, LinearGradient, LowRank, LowRankGradient, Slot, SlotGradient, Weight};
 use crate::ops::loss::{HeadGradient, LossScale, linear_cross_entropy};
 use crate::ops::norm::{Norm, NormGradient};
 use crate::ops::rope::Rotary;
@@ -20,11 +20,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A model and, if any, the adapter on it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decoder<'a, T> {
     pub(crate) config: &'a ModelConfig,
     pub(crate) weights: &'a Weights<T>,
-    pub(crate) lora: Option<&'a LoraWeights<T>>,
+    adapter: Option<&'a AdapterWeights<T>>,
+    /// Of DoRA, by module.
+    norms: Vec<Vec<T>>,
 }
 
 /// Which gradients are computed and where they are added.
@@ -33,7 +35,7 @@ pub(crate) enum Gradients<'a, T> {
     /// One buffer per tensor of the model.
     Full(&'a mut [Vec<T>]),
     /// One buffer per tensor of the adapter.
-    Lora(&'a mut [Vec<T>]),
+    Adapter(&'a mut [Vec<T>]),
 }
 
 /// What the gradients are of.
@@ -45,16 +47,55 @@ pub(crate) enum Objective<'a, T> {
 }
 
 /// Buffers that can each be taken once.
-struct Slots<'a, T>(Vec<Option<&'a mut [T]>>);
+struct Buffers<'a, 'w, T> {
+    slots: Vec<Option<&'a mut [T]>>,
+    /// Whose tensors the buffers are for; without one, the model's.
+    adapter: Option<&'w AdapterWeights<T>>,
+}
 
-impl<'a, T> Slots<'a, T> {
-    fn new(buffers: &'a mut [Vec<T>]) -> Self {
-        Slots(buffers.iter_mut().map(|buffer| Some(buffer.as_mut_slice())).collect())
+impl<'a, 'w, T> Buffers<'a, 'w, T> {
+    fn new(gradients: Gradients<'a, T>, adapter: Option<&'w AdapterWeights<T>>) -> Self {
+        let (buffers, adapter) = match gradients {
+            Gradients::Full(buffers) => (buffers, None),
+            Gradients::Adapter(buffers) => (buffers, adapter),
+        };
+        Buffers { slots: buffers.iter_mut().map(|buffer| Some(buffer.as_mut_slice())).collect(), adapter }
     }
 
-    /// The buffer, or nothing if these gradients are not wanted.
+    /// The buffer of the model's tensor `index`, or of what the adapter has in its place; nothing if it
+    /// is frozen.
+    fn tensor(&mut self, index: usize) -> Option<&'a mut [T]> {
+        match self.adapter {
+            None => self.take(index),
+            Some(adapter) => self.take(adapter.replaced[index]?),
+        }
+    }
+
+    /// The buffer of the head's weight.
+    fn head(&mut self, layout: &Layout) -> Option<&'a mut [T]> {
+        match self.adapter {
+            Some(adapter) if layout.head == layout.embedding => self.take(adapter.tied_head?),
+            _ => self.tensor(layout.head),
+        }
+    }
+
+    /// Gradients of what an adapter has on a module.
+    fn slot(&mut self, id: ModuleId) -> SlotGradient<'a, T> {
+        let slot = self.adapter.and_then(|adapter| adapter.slots[id].as_ref());
+        let gradient = match slot {
+            None => None,
+            Some(SlotLayout::Scale { scale, .. }) => self.take(*scale).map(SlotGradient::Scale),
+            Some(SlotLayout::LowRank { a, b, magnitude, .. }) => {
+                let magnitude = magnitude.and_then(|index| self.take(index));
+                let pair = self.take(*a).zip(self.take(*b));
+                pair.map(|(a, b)| SlotGradient::LowRank(LowRankGradient { a, b, magnitude }))
+            }
+        };
+        gradient.unwrap_or(SlotGradient::Frozen)
+    }
+
     fn take(&mut self, index: usize) -> Option<&'a mut [T]> {
-        self.0.get_mut(index).and_then(Option::take)
+        self.slots.get_mut(index).and_then(Option::take)
     }
 }
 
@@ -65,7 +106,35 @@ pub(crate) fn poll(cancel: &AtomicBool) -> Result<()> {
     }
 }
 
-impl<T: Real> Decoder<'_, T> {
+impl<'a, T: Real> Decoder<'a, T> {
+    pub(crate) fn new(
+        config: &'a ModelConfig,
+        weights: &'a Weights<T>,
+        adapter: Option<&'a AdapterWeights<T>>,
+    ) -> Self {
+        let norms = adapter.map(|adapter| adapter.norms(weights)).unwrap_or_default();
+        Decoder { config, weights, adapter, norms }
+    }
+
+    /// The values of the model's tensor `index`, or of what the adapter has in its place.
+    pub(crate) fn values(&self, index: usize) -> &'a [T] {
+        match self.adapter.and_then(|adapter| Some((adapter, adapter.replaced[index]?))) {
+            Some((adapter, own)) => adapter.values(own),
+            None => self.weights.values(index),
+        }
+    }
+
+    /// The weight of the head, `[vocab, hidden]`.
+    pub(crate) fn head_weight(&self) -> &'a [T] {
+        let layout = &self.weights.layout;
+        match self.adapter {
+            Some(adapter) if layout.head == layout.embedding => {
+                adapter.tied_head.map_or_else(|| self.weights.values(layout.head), |own| adapter.values(own))
+            }
+            _ => self.values(layout.head),
+        }
+    }
+
     /// Loss of `batch` without gradients and without dropout.
     pub(crate) fn loss(&self, batch: &SequenceBatch, cancel: &AtomicBool) -> Result<BatchLoss> {
         let nll = self.nll(batch, cancel)?;
@@ -106,10 +175,7 @@ impl<T: Real> Decoder<'_, T> {
     ) -> Result<BatchLoss> {
         let pass = Pass::new(self, batch, dropout)?;
         let hidden = self.config.hidden_size;
-        let (mut full, mut lora) = match gradients {
-            Gradients::Full(buffers) => (Slots::new(buffers), Slots(Vec::new())),
-            Gradients::Lora(buffers) => (Slots(Vec::new()), Slots::new(buffers)),
-        };
+        let mut buffers = Buffers::new(gradients, self.adapter);
         let mut x = self.embed(&batch.input_ids, pass.positions());
         if let Some(key) = dropout.filter(|key| key.neftune_alpha > 0.0) {
             neftune::add_noise(&mut x, &pass.ranges, hidden, key);
@@ -124,11 +190,11 @@ impl<T: Real> Decoder<'_, T> {
 
         let layout = &self.weights.layout;
         // A tied head and the embedding add to one buffer, the head first.
-        let mut d_head = full.take(layout.head);
+        let mut d_head = buffers.head(layout);
         let head = HeadPass {
             objective,
             d_weight: d_head.as_deref_mut(),
-            d_norm: norm_gradient(layout.final_norm, &mut full),
+            d_norm: norm_gradient(layout.final_norm, &mut buffers),
         };
         let (nll, dx) = self.head(&x, &pass, Some(head), cancel)?;
         let loss = BatchLoss { nll_sum: nll.iter().sum(), n_targets: nll.len() };
@@ -138,15 +204,16 @@ impl<T: Real> Decoder<'_, T> {
         };
         for (layer, saved) in saved.into_iter().enumerate().rev() {
             poll(cancel)?;
-            let gradient = self.block_gradient(layer, &mut full, &mut lora);
+            let gradient = self.block_gradient(layer, &mut buffers);
             let block = self.block(layer, pass.dropout);
             dx = block.backward(dx, saved, &pass.context(layer), gradient);
         }
-        if let Some(d_positions) = layout.position_embedding.and_then(|index| full.take(index)) {
+        if let Some(d_positions) = layout.position_embedding.and_then(|index| buffers.tensor(index)) {
             let positions: Vec<u32> = pass.positions().map(|p| p as u32).collect();
             embedding::backward(&positions, &dx, hidden, d_positions);
         }
-        let d_embedding = if layout.head == layout.embedding { d_head } else { full.take(layout.embedding) };
+        let is_shared = layout.head == layout.embedding && buffers.adapter.is_none();
+        let d_embedding = if is_shared { d_head } else { buffers.tensor(layout.embedding) };
         if let Some(d_embedding) = d_embedding {
             self.scale_embedding(&mut dx);
             embedding::backward(&batch.input_ids, &dx, hidden, d_embedding);
@@ -157,10 +224,10 @@ impl<T: Real> Decoder<'_, T> {
     /// `x [n, hidden]` of tokens at `positions` within their sequences.
     pub(crate) fn embed(&self, ids: &[u32], positions: impl Iterator<Item = usize>) -> Vec<T> {
         let (hidden, layout) = (self.config.hidden_size, &self.weights.layout);
-        let mut x = embedding::forward(ids, self.weights.values(layout.embedding), hidden);
+        let mut x = embedding::forward(ids, self.values(layout.embedding), hidden);
         self.scale_embedding(&mut x);
         if let Some(index) = layout.position_embedding {
-            let learned = self.weights.values(index);
+            let learned = self.values(index);
             for (x, position) in x.chunks_mut(hidden).zip(positions) {
                 for (x, &p) in x.iter_mut().zip(&learned[position * hidden..]) {
                     *x += p;
@@ -182,8 +249,8 @@ impl<T: Real> Decoder<'_, T> {
     pub(crate) fn norm(&self, layout: NormLayout) -> Norm<'_, T> {
         Norm {
             kind: self.config.norm_kind,
-            weight: self.weights.values(layout.weight),
-            bias: layout.bias.map_or(&[], |index| self.weights.values(index)),
+            weight: self.values(layout.weight),
+            bias: layout.bias.map_or(&[], |index| self.values(index)),
             eps: T::from_f64(self.config.norm_eps),
         }
     }
@@ -205,7 +272,7 @@ impl<T: Real> Decoder<'_, T> {
         // Gathering rows of x is an embedding lookup in x.
         let selected = embedding::forward(&rows, x, hidden);
         let layout = &self.weights.layout;
-        let (norm, head) = (self.norm(layout.final_norm), self.weights.values(layout.head));
+        let (norm, head) = (self.norm(layout.final_norm), self.head_weight());
         let cap = self.config.final_softcap;
         let (h, saved) = norm.forward(&selected);
         let Some(gradient) = gradient else {
@@ -249,7 +316,7 @@ impl<T: Real> Decoder<'_, T> {
                 mlp_out: layout.mlp_out_norm.map(|norm| self.norm(norm)),
             },
             router: match &layout.mlp {
-                MlpLayout::Experts { router, .. } => Some(self.weights.values(*router)),
+                MlpLayout::Experts { router, .. } => Some(self.values(*router)),
                 _ => None,
             },
             linears: layout.modules.clone().map(|id| self.linear(id, dropout)).collect(),
@@ -263,66 +330,74 @@ impl<T: Real> Decoder<'_, T> {
         Linear {
             out_size: module.out_size,
             in_size: module.in_size,
-            weight: self.weights.matrix(module.weight, module.transposed),
-            bias: module.bias.map(|index| self.weights.values(index)),
-            lora: self.low_rank(id, dropout),
+            weight: self.matrix(module),
+            bias: module.bias.map(|index| self.values(index)),
+            slot: self.slot(id, dropout),
         }
     }
 
-    fn low_rank(&self, id: ModuleId, key: Option<DropoutKey>) -> Option<LowRank<'_, T>> {
-        let lora = self.lora?;
-        let (a, b) = lora.layout[id]?;
-        let dropout = key.filter(|_| lora.dropout > 0.0).map(|key| {
-            let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro).fork(id as u64);
-            Dropout { p: lora.dropout, rng }
-        });
-        let r = lora.tensors[a].shape[0];
-        let (a, b) = (lora.tensors[a].values.as_slice(), lora.tensors[b].values.as_slice());
-        Some(LowRank { r, scaling: T::from_f64(lora.scaling), a, b, dropout })
+    fn matrix(&self, module: &Module) -> Weight<'_, T> {
+        let own = self.adapter.and_then(|adapter| Some(adapter.values(adapter.replaced[module.weight]?)));
+        match own {
+            None => self.weights.matrix(module.weight, module.transposed),
+            Some(values) if module.transposed => Weight::Transposed(values),
+            Some(values) => Weight::Dense(values),
+        }
     }
 
-    fn block_gradient<'b>(
-        &self,
-        layer: usize,
-        full: &mut Slots<'b, T>,
-        lora: &mut Slots<'b, T>,
-    ) -> BlockGradient<'b, T> {
+    fn slot(&self, id: ModuleId, key: Option<DropoutKey>) -> Slot<'_, T> {
+        let Some((adapter, slot)) = self.adapter.and_then(|it| Some((it, it.slots[id].as_ref()?))) else {
+            return Slot::Empty;
+        };
+        match slot {
+            SlotLayout::Scale { scale, on_input: true } => Slot::ScaledInput(adapter.values(*scale)),
+            SlotLayout::Scale { scale, on_input: false } => Slot::ScaledOutput(adapter.values(*scale)),
+            SlotLayout::LowRank { a, b, magnitude, scaling, initial } => Slot::LowRank(LowRank {
+                r: adapter.tensors[*a].shape[0],
+                scaling: T::from_f64(*scaling),
+                a: adapter.values(*a),
+                b: adapter.values(*b),
+                initial: initial.as_ref().map(|initial| (initial.a.as_slice(), initial.b.as_slice())),
+                dora: magnitude.map(|index| Dora { magnitude: adapter.values(index), norm: &self.norms[id] }),
+                dropout: key.filter(|_| adapter.dropout > 0.0).map(|key| {
+                    let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro);
+                    Dropout { p: adapter.dropout, rng: rng.fork(id as u64) }
+                }),
+            }),
+        }
+    }
+
+    fn block_gradient<'b>(&self, layer: usize, buffers: &mut Buffers<'b, '_, T>) -> BlockGradient<'b, T> {
         let layout = &self.weights.layout.blocks[layer];
         BlockGradient {
             norms: Norms {
-                input: norm_gradient(layout.input_norm, full),
-                q: layout.attention.q_norm.map(|norm| norm_gradient(norm, full)),
-                k: layout.attention.k_norm.map(|norm| norm_gradient(norm, full)),
-                attention_out: layout.attention_out_norm.map(|norm| norm_gradient(norm, full)),
-                mlp: norm_gradient(layout.mlp_norm, full),
-                mlp_out: layout.mlp_out_norm.map(|norm| norm_gradient(norm, full)),
+                input: norm_gradient(layout.input_norm, buffers),
+                q: layout.attention.q_norm.map(|norm| norm_gradient(norm, buffers)),
+                k: layout.attention.k_norm.map(|norm| norm_gradient(norm, buffers)),
+                attention_out: layout.attention_out_norm.map(|norm| norm_gradient(norm, buffers)),
+                mlp: norm_gradient(layout.mlp_norm, buffers),
+                mlp_out: layout.mlp_out_norm.map(|norm| norm_gradient(norm, buffers)),
             },
             router: match &layout.mlp {
-                MlpLayout::Experts { router, .. } => full.take(*router),
+                MlpLayout::Experts { router, .. } => buffers.tensor(*router),
                 _ => None,
             },
-            linears: layout.modules.clone().map(|id| self.linear_gradient(id, full, lora)).collect(),
+            linears: layout.modules.clone().map(|id| self.linear_gradient(id, buffers)).collect(),
         }
     }
 
-    fn linear_gradient<'b>(
-        &self,
-        id: ModuleId,
-        full: &mut Slots<'b, T>,
-        lora: &mut Slots<'b, T>,
-    ) -> LinearGradient<'b, T> {
+    fn linear_gradient<'b>(&self, id: ModuleId, buffers: &mut Buffers<'b, '_, T>) -> LinearGradient<'b, T> {
         let module = &self.weights.layout.modules[id];
-        let pair = self.lora.and_then(|weights| weights.layout[id]);
         LinearGradient {
-            weight: full.take(module.weight),
-            bias: module.bias.and_then(|index| full.take(index)),
-            lora: pair.and_then(|(a, b)| Some((lora.take(a)?, lora.take(b)?))),
+            weight: buffers.tensor(module.weight),
+            bias: module.bias.and_then(|index| buffers.tensor(index)),
+            slot: buffers.slot(id),
         }
     }
 }
 
-fn norm_gradient<'a, T>(layout: NormLayout, full: &mut Slots<'a, T>) -> NormGradient<'a, T> {
-    NormGradient { weight: full.take(layout.weight), bias: layout.bias.and_then(|index| full.take(index)) }
+fn norm_gradient<'a, T>(layout: NormLayout, buffers: &mut Buffers<'a, '_, T>) -> NormGradient<'a, T> {
+    NormGradient { weight: buffers.tensor(layout.weight), bias: layout.bias.and_then(|index| buffers.tensor(index)) }
 }
 
 /// Separates dropout's random streams from those of other uses of a seed.

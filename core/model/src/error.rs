@@ -116,23 +116,51 @@ pub enum Error {
         /// The dtype in the file.
         found: String,
     },
-    /// A module that LoRA was asked to adapt does not exist in the model.
-    #[error("LoRA target module `{module}` does not exist in the model (known: {known})")]
+    /// A module that an adapter is asked for does not exist in the model.
+    #[error("module `{module}` does not exist in the model (known: {known})")]
     UnknownModule {
         /// The name that was asked for.
         module: String,
         /// The names that exist.
         known: String,
     },
-    /// A LoRA setting is out of range, or an adapter uses a feature that is not implemented.
-    #[error("LoRA {setting} is {found}, expected {expected}")]
-    InvalidLora {
+    /// An adapter's setting is out of range, or it uses a feature that is not implemented.
+    #[error("adapter: {setting} is {found}, expected {expected}")]
+    InvalidAdapter {
         /// The setting or the key of adapter_config.json.
         setting: String,
         /// What would be accepted.
         expected: String,
         /// Its value.
         found: String,
+    },
+    /// A tensor that is to be quantized has a value that is not a number or infinite.
+    #[error("tensor `{tensor}` has {value} at position {position}, expected finite values")]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// Index of the first such value.
+        position: usize,
+        /// What it is.
+        value: String,
+    },
+    /// A quantized tensor or what belongs to it is malformed.
+    #[error("{}: quantized tensor `{tensor}`: {reason}", path.display())]
+    CorruptQuantization {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// A quantized model is asked for something that needs plain weights.
+    #[error("a quantized model cannot be {what}: {hint}")]
+    Quantized {
+        /// What was asked for.
+        what: String,
+        /// What to do instead.
+        hint: String,
     },
     /// A batch is malformed.
     #[error("token batch: {what} is {found}, expected {expected}")]

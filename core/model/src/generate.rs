@@ -10,7 +10,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use crate::{Error, LoraAdapter, Model, Result};
+use crate::{Adapter, Error, Model, Result};
 pub(crate) use sample::argmax;
 use schedule::Scheduler;
 use std::sync::atomic::AtomicBool;
@@ -93,7 +93,7 @@ pub enum Control {
 /// is set, which is polled between blocks.
 pub fn generate(
     model: &Model,
-    adapter: Option<&LoraAdapter>,
+    adapter: Option<&Adapter>,
     inputs: &[GenerateInput],
     on_token: &mut dyn FnMut(usize, &[u32]) -> Control,
     cancel: &AtomicBool,

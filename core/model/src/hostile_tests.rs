@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::gguf::{self, Gguf, Quant, Tokens};
 use crate::rng::CounterRng;
 use crate::testing::{random_adapter, randomized};
-use crate::{LoraAdapter, LoraConfig, Model, ModelConfig, SaveDtype};
+use crate::{Adapter, AdapterConfig, Model, ModelConfig, SaveDtype};
 
 fn small_model() -> Model {
     let text = r#"{"model_type": "llama", "vocab_size": 7, "hidden_size": 8, "intermediate_size": 8,
@@ -165,11 +165,11 @@ fn configurations_without_end_are_refused() {
 fn adapters_that_lie_are_refused() {
     let model = small_model();
     let dir = tempfile::tempdir().unwrap();
-    let adapter = random_adapter(&model, &LoraConfig { r: 2, ..LoraConfig::default() }, 3);
+    let adapter = random_adapter(&model, &AdapterConfig { r: 2, ..AdapterConfig::default() }, 3);
     adapter.save(dir.path(), "base", &serde_json::Map::new()).unwrap();
     let path = dir.path().join("adapter_config.json");
     let good: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    LoraAdapter::load(dir.path(), &model).unwrap();
+    Adapter::load(dir.path(), &model).unwrap();
     let cases = [
         ("r", json!(0)),
         ("r", json!(-1)),
@@ -186,7 +186,7 @@ fn adapters_that_lie_are_refused() {
         let mut config = good.clone();
         config[key] = value.clone();
         std::fs::write(&path, config.to_string()).unwrap();
-        let error = LoraAdapter::load(dir.path(), &model).map(drop).unwrap_err();
+        let error = Adapter::load(dir.path(), &model).map(drop).unwrap_err();
         assert!(!error.to_string().is_empty(), "{key} = {value}");
     }
 }
@@ -248,11 +248,11 @@ fn mutated_files_are_loaded_or_refused() {
     let reach = header("model.safetensors");
     fuzz(dir.path(), "model.safetensors", reach, 400, || Model::load(dir.path()).is_ok());
     fuzz(dir.path(), "config.json", usize::MAX, 400, || Model::load(dir.path()).is_ok());
-    let adapter = random_adapter(&model, &LoraConfig { r: 2, ..LoraConfig::default() }, 3);
+    let adapter = random_adapter(&model, &AdapterConfig { r: 2, ..AdapterConfig::default() }, 3);
     adapter.save(dir.path(), "base", &serde_json::Map::new()).unwrap();
     let reach = header("adapter_model.safetensors");
-    fuzz(dir.path(), "adapter_model.safetensors", reach, 250, || LoraAdapter::load(dir.path(), &model).is_ok());
-    fuzz(dir.path(), "adapter_config.json", usize::MAX, 250, || LoraAdapter::load(dir.path(), &model).is_ok());
+    fuzz(dir.path(), "adapter_model.safetensors", reach, 250, || Adapter::load(dir.path(), &model).is_ok());
+    fuzz(dir.path(), "adapter_config.json", usize::MAX, 250, || Adapter::load(dir.path(), &model).is_ok());
 
     let vocab = json!({ "a": 0, "b": 1, "ab": 2 });
     let tokenizer = json!({ "added_tokens": [], "normalizer": null, "post_processor": null, "decoder": null,

@@ -13,7 +13,7 @@ pub(crate) mod linear;
 use crate::decoder::{Decoder, poll};
 use crate::ops::rope::{RopeTable, Rotary};
 use crate::ops::softcap;
-use crate::{LayerRope, LoraAdapter, Model, ModelConfig, Result};
+use crate::{Adapter, LayerRope, Model, ModelConfig, Result};
 use cache::KvCache;
 use std::sync::atomic::AtomicBool;
 
@@ -42,11 +42,11 @@ pub(crate) struct Inference<'a> {
 }
 
 impl<'a> Inference<'a> {
-    pub(crate) fn new(model: &'a Model, adapter: Option<&'a LoraAdapter>) -> Self {
+    pub(crate) fn new(model: &'a Model, adapter: Option<&'a Adapter>) -> Self {
         let config = model.config();
-        let lora = adapter.map(|adapter| adapter.weights.as_ref());
+        let adapter = adapter.map(|adapter| adapter.weights.as_ref());
         Inference {
-            decoder: Decoder { config, weights: model.weights(), lora },
+            decoder: Decoder::new(config, model.weights(), adapter),
             rope: Rotary::new(&config.rope, INITIAL_POSITIONS),
             local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, INITIAL_POSITIONS)),
         }
@@ -88,7 +88,7 @@ impl<'a> Inference<'a> {
         let selected: Vec<f32> = rows.iter().flat_map(|&i| &x[i * hidden..(i + 1) * hidden]).copied().collect();
         let layout = &self.decoder.weights.layout;
         let h = self.decoder.norm(layout.final_norm).forward(&selected).0;
-        let mut logits = linear::product(&h, self.decoder.weights.values(layout.head), hidden);
+        let mut logits = linear::product(&h, self.decoder.head_weight(), hidden);
         if let Some(cap) = self.decoder.config.final_softcap {
             softcap::forward(&mut logits, cap);
         }

@@ -43,7 +43,12 @@ impl Module {
 
     /// PEFT's rule for `target_modules`: the whole path, or its end after a dot.
     pub(crate) fn is_named(&self, target: &str) -> bool {
-        self.path.strip_suffix(target).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        Module::path_is_named(&self.path, target)
+    }
+
+    /// The same for any path.
+    pub(crate) fn path_is_named(path: &str, target: &str) -> bool {
+        path.strip_suffix(target).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 }
 

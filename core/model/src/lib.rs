@@ -1,5 +1,6 @@
 //! Decoders of today's open language models on the CPU: weights, gradients, low-rank adapters, generation.
 
+mod adapter;
 #[cfg(test)]
 mod architecture_tests;
 mod batch;
@@ -17,13 +18,13 @@ mod hostile_tests;
 mod infer;
 mod io;
 mod layout;
-mod lora;
 mod matmul;
 mod merge;
 mod model;
 mod ops;
 #[cfg(test)]
 mod oracle_tests;
+mod quant;
 mod real;
 pub mod rng;
 mod score;
@@ -33,13 +34,13 @@ mod testing;
 mod trainable;
 mod weights;
 
+pub use adapter::{ALL_LINEAR, Adapter, AdapterConfig, AdapterKind, Bias, Combination, LoraInit, QuantizationError};
 pub use batch::{IGNORE_INDEX, SequenceBatch};
 pub use buffers::release_buffers;
 pub use config::{Activation, Architecture, LayerRope, ModelConfig, MoeConfig, NormKind, RopeConfig, RopeScaling};
 pub use error::{Error, Result};
 pub use fidelity::Fidelity;
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
-pub use lora::{ALL_LINEAR, LoraAdapter, LoraConfig};
 pub use model::{Model, SaveDtype};
 pub use score::{SequenceScore, logits, loglikelihood};
 pub use trainable::{BatchLoss, DropoutKey, ParameterInfo, TrainableModel};

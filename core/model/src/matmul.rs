@@ -52,6 +52,13 @@ impl<'a, T> Mat<'a, T> {
         }
     }
 
+    /// Some columns, without copying.
+    pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.end <= self.cols, "columns of a matrix");
+        let data = self.data.get(range.start * self.col_stride..).unwrap_or(&[]);
+        Mat { data, cols: range.len(), ..self }
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.rows

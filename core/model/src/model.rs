@@ -5,8 +5,9 @@ mod tests;
 
 use crate::io::{TensorFiles, read_text, serialize, write_atomic};
 use crate::layout::{Aliases, layout};
+use crate::quant::Nf4;
 use crate::rng::CounterRng;
-use crate::weights::{NamedTensor, Storage, Weights};
+use crate::weights::{NamedTensor, Storage, Weights, transposed};
 use crate::{Error, ModelConfig, NormKind, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -43,7 +44,7 @@ const INIT_STREAM: u64 = 0x6d6f_6465_6c69_6e69;
 
 impl Model {
     /// Loads `config.json` and `model.safetensors` (or the shards of `model.safetensors.index.json`, or
-    /// `model.gguf`) from `dir`; weights of any type become f32.
+    /// `model.gguf`) from `dir`; weights of any type become f32, but NF4 ones of bitsandbytes stay as they are.
     pub fn load(dir: &Path) -> Result<Model> {
         let config = ModelConfig::from_json(&read_text(&dir.join("config.json"))?)?;
         let (specs, layout) = layout(&config);
@@ -54,7 +55,15 @@ impl Model {
         let aliases = Aliases::new(&config);
         let files = TensorFiles::open_model(dir)?;
         let tensors = files.read(&specs, &aliases, config.architecture.class_name())?;
-        Ok(Model::from_weights(config, Weights { tensors, layout }))
+        let mut weights = Weights { tensors, layout };
+        // Only linear layers of blocks compute with four bits.
+        for index in 0..weights.tensors.len() {
+            let is_module = weights.layout.modules.iter().any(|module| module.weight == index);
+            if weights.tensors[index].values.is_quantized() && !is_module {
+                weights.tensors[index].values = weights.dense(index).into_owned().into();
+            }
+        }
+        Ok(Model::from_weights(config, weights))
     }
 
     /// Random weights: matrices normal with standard deviation `initializer_range`, norms of factor one,
@@ -83,8 +92,60 @@ impl Model {
         Model { inner: Arc::new(Inner { config, weights, fingerprint: OnceLock::new() }) }
     }
 
+    /// The model with the linear layers of its blocks in NF4, scales in eight bits too if `double` is
+    /// set: QLoRA's base. Embedding, head, norms and biases stay as they are, and so do layers that are
+    /// quantized already.
+    ///
+    /// Errors: a weight that is not finite.
+    pub fn quantize_nf4(&self, double: bool) -> Result<Model> {
+        let mut model = self.clone();
+        let modules = self.weights().layout.modules.clone();
+        let weights = model.weights_mut();
+        for module in &modules {
+            let tensor = &mut weights.tensors[module.weight];
+            if let Storage::Owned(values) = &tensor.values {
+                let matrix = match module.transposed {
+                    false => Nf4::quantize(&tensor.name, values, double)?,
+                    true => Nf4::quantize(&tensor.name, &transposed(values, module.out_size), double)?,
+                };
+                tensor.values = Storage::Nf4(Arc::new(matrix));
+            }
+        }
+        Ok(model)
+    }
+
+    /// Whether a weight is in four bits.
+    pub fn is_quantized(&self) -> bool {
+        self.weights().tensors.iter().any(|tensor| tensor.values.is_quantized())
+    }
+
+    /// The model with all weights as f32; itself if they are.
+    pub fn dequantized(&self) -> Model {
+        let mut model = self.clone();
+        if self.is_quantized() {
+            let weights = model.weights_mut();
+            for index in 0..weights.tensors.len() {
+                weights.tensors[index].values = weights.dense(index).into_owned().into();
+            }
+        }
+        model
+    }
+
+    /// Bytes of all weights in memory.
+    pub fn n_bytes(&self) -> u64 {
+        let bytes = |values: &Storage<f32>| match values {
+            Storage::Owned(values) => 4 * values.len(),
+            Storage::Nf4(matrix) => matrix.n_bytes(),
+        };
+        self.weights().tensors.iter().map(|tensor| bytes(&tensor.values) as u64).sum()
+    }
+
     /// Writes `model.safetensors`, then `config.json`, into `dir` (made if absent), each atomically.
     pub fn save(&self, dir: &Path, dtype: SaveDtype) -> Result<()> {
+        if self.is_quantized() {
+            let hint = "merge or dequantize it first".to_owned();
+            return Err(Error::Quantized { what: "saved".to_owned(), hint });
+        }
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         serialize(&dir.join("model.safetensors"), &self.inner.weights.tensors, dtype)?;
         let name = match dtype {
@@ -147,10 +208,11 @@ fn gguf_file(dir: &Path) -> Option<std::path::PathBuf> {
 }
 
 fn fingerprint(weights: &Weights<f32>) -> String {
-    let mut tensors: Vec<_> = weights.tensors.iter().collect();
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut order: Vec<usize> = (0..weights.tensors.len()).collect();
+    order.sort_by(|&i, &j| weights.tensors[i].name.cmp(&weights.tensors[j].name));
     let mut hash = Sha256::new();
-    for tensor in tensors {
+    for index in order {
+        let tensor = &weights.tensors[index];
         // Lengths first, so that no two lists of tensors give the same bytes.
         hash.update((tensor.name.len() as u64).to_le_bytes());
         hash.update(tensor.name.as_bytes());
@@ -159,7 +221,7 @@ fn fingerprint(weights: &Weights<f32>) -> String {
             hash.update((size as u64).to_le_bytes());
         }
         let mut bytes = Vec::with_capacity(4 * tensor.values.len());
-        bytes.extend(tensor.values.as_slice().iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend(weights.dense(index).iter().flat_map(|x| x.to_le_bytes()));
         hash.update(&bytes);
     }
     let digest = hash.finalize();

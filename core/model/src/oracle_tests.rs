@@ -3,7 +3,7 @@
 
 use crate::infer::cache::KvCache;
 use crate::infer::{Inference, Segment};
-use crate::{Control, GenerateInput, GenerateOptions, LoraAdapter, Model, SequenceBatch, TrainableModel, generate};
+use crate::{Adapter, Control, GenerateInput, GenerateOptions, Model, SequenceBatch, TrainableModel, generate};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
     }
 }
 
-fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32]) -> Vec<f32> {
+fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[u32]) -> Vec<f32> {
     let mut inference = Inference::new(model, adapter);
     let mut cache = KvCache::new(model.config(), 1);
     let x = inference.forward(&mut [Segment { ids, cache: &mut cache, length: ids.len() }], &NEVER).unwrap();
@@ -59,7 +59,7 @@ fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32]) -> Vec<f32>
 fn check(name: &str) {
     let Fixture { dir, model, expected } = fixture(name);
     let ids = &expected.input_ids;
-    let adapter = LoraAdapter::load(&dir.join("adapter"), &model).unwrap();
+    let adapter = Adapter::load(&dir.join("adapter"), &model).unwrap();
     assert_close("logits", &logits(&model, None, ids), &expected.logits);
     assert_close("adapter logits", &logits(&model, Some(&adapter), ids), &expected.adapter_logits);
 
@@ -68,7 +68,7 @@ fn check(name: &str) {
     let loss = full.loss(&batch, &NEVER).unwrap();
     assert_close("loss", &[(loss.nll_sum / loss.n_targets as f64) as f32], &[expected.loss]);
 
-    let lora = TrainableModel::Lora { base: model.clone(), adapter };
+    let lora = TrainableModel::Adapter { base: model.clone(), adapter };
     let parameters = lora.parameters();
     let mut gradients: Vec<_> = (0..parameters.len()).map(|i| vec![0.0; lora.values(i).len()]).collect();
     let loss = lora.accumulate_gradients(&batch, 1.0, None, &mut gradients, &NEVER).unwrap();

@@ -6,7 +6,7 @@ mod tests;
 use crate::generate::argmax;
 use crate::infer::cache::KvCache;
 use crate::infer::{Inference, Segment};
-use crate::{LoraAdapter, Model, Result, SequenceBatch};
+use crate::{Adapter, Model, Result, SequenceBatch};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -33,7 +33,7 @@ pub struct SequenceScore {
 /// before it and is never scored.
 pub fn loglikelihood(
     model: &Model,
-    adapter: Option<&LoraAdapter>,
+    adapter: Option<&Adapter>,
     batch: &SequenceBatch,
     cancel: &AtomicBool,
 ) -> Result<Vec<SequenceScore>> {
@@ -70,7 +70,7 @@ pub fn loglikelihood(
 ///
 /// # Errors
 /// An id outside the vocabulary; `Interrupted` if `cancel` is set.
-pub fn logits(model: &Model, adapter: Option<&LoraAdapter>, ids: &[u32], cancel: &AtomicBool) -> Result<Vec<f32>> {
+pub fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[u32], cancel: &AtomicBool) -> Result<Vec<f32>> {
     let batch = SequenceBatch::from_sequences([(ids, vec![crate::IGNORE_INDEX; ids.len()].as_slice())]);
     batch.validate(model.config().vocab_size)?;
     let mut inference = Inference::new(model, adapter);

@@ -1,7 +1,7 @@
 //! Models and batches for this crate's tests.
 
 use crate::rng::CounterRng;
-use crate::{IGNORE_INDEX, LoraAdapter, LoraConfig, Model, ModelConfig, SequenceBatch};
+use crate::{Adapter, AdapterConfig, IGNORE_INDEX, Model, ModelConfig, SequenceBatch};
 use std::sync::Arc;
 
 /// Two layers with everything that a decoder can have: grouped heads of a width of their own, biases
@@ -58,12 +58,12 @@ pub(crate) fn random_ids(vocab_size: usize, n: usize, seed: u64) -> Vec<u32> {
     (0..n as u64).map(|i| rng.below_at(i, vocab_size as u64) as u32).collect()
 }
 
-/// An adapter whose B is not zero, so that it changes the model.
-pub(crate) fn random_adapter(model: &Model, config: &LoraConfig, seed: u64) -> LoraAdapter {
-    let mut adapter = LoraAdapter::init(model, config, seed).unwrap();
+/// An adapter with every tensor away from its initial values, so that it changes the model.
+pub(crate) fn random_adapter(model: &Model, config: &AdapterConfig, seed: u64) -> Adapter {
+    let mut adapter = Adapter::init(model, config, seed).unwrap();
     for (tensor, stream) in Arc::make_mut(&mut adapter.weights).tensors.iter_mut().zip(0..) {
         let rng = CounterRng::new(seed, stream);
-        (0..).zip(tensor.values.as_mut_slice()).for_each(|(i, x)| *x = (0.2 * rng.normal_at(i)) as f32);
+        (0..).zip(tensor.values.as_mut_slice()).for_each(|(i, x)| *x += (0.2 * rng.normal_at(i)) as f32);
     }
     adapter
 }

@@ -5,19 +5,20 @@ mod tests;
 
 use crate::decoder::{Decoder, Gradients, Objective};
 use crate::weights::NamedTensor;
-use crate::{LoraAdapter, Model, Result, SequenceBatch};
+use crate::{Adapter, Model, Result, SequenceBatch};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The weights that a run changes.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum TrainableModel {
     /// An adapter on frozen weights. No gradient of a frozen weight is ever computed.
-    Lora {
+    Adapter {
         /// The frozen model.
         base: Model,
         /// The adapter.
-        adapter: LoraAdapter,
+        adapter: Adapter,
     },
     /// All weights; a tied embedding is one parameter.
     Full {
@@ -63,7 +64,8 @@ pub struct BatchLoss {
 impl TrainableModel {
     /// The trainable tensors. Full: embedding; per block the input norm, q, k, v, o (weight, then
     /// bias), the post-attention norm, gate, up, down; the final norm; the head unless it is tied.
-    /// Adapter: per module in the same order, A then B.
+    /// Adapter: per module in the same order, A then B (and DoRA's magnitudes), or IA3's vector; then
+    /// copies of the model's own tensors in its order.
     pub fn parameters(&self) -> Vec<ParameterInfo> {
         let info = |tensor: &NamedTensor<f32>| ParameterInfo {
             name: tensor.name.clone(),
@@ -81,7 +83,7 @@ impl TrainableModel {
     /// Values of parameter `i`, row-major, for the optimizer to change.
     pub fn values_mut(&mut self, i: usize) -> &mut [f32] {
         match self {
-            TrainableModel::Lora { adapter, .. } => {
+            TrainableModel::Adapter { adapter, .. } => {
                 Arc::make_mut(&mut adapter.weights).tensors[i].values.as_mut_slice()
             }
             TrainableModel::Full { model } => model.weights_mut().tensors[i].values.as_mut_slice(),
@@ -123,7 +125,7 @@ impl TrainableModel {
         let sizes = self.tensors().iter().map(|tensor| tensor.values.len());
         assert!(buffers.iter().map(Vec::len).eq(sizes), "one gradient buffer per parameter");
         match self {
-            TrainableModel::Lora { .. } => Gradients::Lora(buffers),
+            TrainableModel::Adapter { .. } => Gradients::Adapter(buffers),
             TrainableModel::Full { .. } => Gradients::Full(buffers),
         }
     }
@@ -143,29 +145,28 @@ impl TrainableModel {
     /// The model, without the adapter.
     pub fn model(&self) -> &Model {
         match self {
-            TrainableModel::Lora { base, .. } => base,
+            TrainableModel::Adapter { base, .. } => base,
             TrainableModel::Full { model } => model,
         }
     }
 
     /// The adapter, if it is one that is trained.
-    pub fn adapter(&self) -> Option<&LoraAdapter> {
+    pub fn adapter(&self) -> Option<&Adapter> {
         match self {
-            TrainableModel::Lora { adapter, .. } => Some(adapter),
+            TrainableModel::Adapter { adapter, .. } => Some(adapter),
             TrainableModel::Full { .. } => None,
         }
     }
 
     fn tensors(&self) -> &[NamedTensor<f32>] {
         match self {
-            TrainableModel::Lora { adapter, .. } => &adapter.weights.tensors,
+            TrainableModel::Adapter { adapter, .. } => &adapter.weights.tensors,
             TrainableModel::Full { model } => &model.weights().tensors,
         }
     }
 
     fn decoder(&self) -> Decoder<'_, f32> {
         let model = self.model();
-        let lora = self.adapter().map(|adapter| adapter.weights.as_ref());
-        Decoder { config: model.config(), weights: model.weights(), lora }
+        Decoder::new(model.config(), model.weights(), self.adapter().map(|adapter| adapter.weights.as_ref()))
     }
 }

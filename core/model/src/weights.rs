@@ -2,7 +2,10 @@
 
 use crate::layout::Layout;
 use crate::ops::linear::Weight;
+use crate::quant::Nf4;
 use crate::real::Real;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A named tensor, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +22,8 @@ pub(crate) struct NamedTensor<T> {
 pub(crate) enum Storage<T> {
     /// In memory, in the element type of the arithmetic.
     Owned(Vec<T>),
+    /// The matrix `[out, in]` of a linear layer in four bits, shared between models.
+    Nf4(Arc<Nf4>),
 }
 
 impl<T> Storage<T> {
@@ -26,6 +31,7 @@ impl<T> Storage<T> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Storage::Owned(values) => values.len(),
+            Storage::Nf4(matrix) => matrix.len(),
         }
     }
 
@@ -33,6 +39,7 @@ impl<T> Storage<T> {
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Storage::Owned(values) => values,
+            Storage::Nf4(_) => unreachable!("only linear layers are quantized, and they ask for a matrix"),
         }
     }
 
@@ -40,7 +47,13 @@ impl<T> Storage<T> {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         match self {
             Storage::Owned(values) => values,
+            Storage::Nf4(_) => unreachable!("quantized weights are frozen"),
         }
+    }
+
+    /// Whether the values are not plain numbers.
+    pub(crate) fn is_quantized(&self) -> bool {
+        matches!(self, Storage::Nf4(_))
     }
 }
 
@@ -76,11 +89,27 @@ impl<T: Real> Weights<T> {
         self.tensors[index].values.as_slice()
     }
 
+    /// Tensor `index` in the checkpoint's orientation, whatever it is held in.
+    pub(crate) fn dense(&self, index: usize) -> Cow<'_, [T]> {
+        match &self.tensors[index].values {
+            Storage::Owned(values) => Cow::Borrowed(values),
+            Storage::Nf4(matrix) => {
+                let module = self.layout.modules.iter().find(|module| module.weight == index);
+                let values = matrix.to_vec();
+                Cow::Owned(match module {
+                    Some(module) if module.transposed => transposed(&values, module.in_size),
+                    _ => values,
+                })
+            }
+        }
+    }
+
     /// Tensor `index` as the weight of a linear layer: `[in, out]` if `transposed`, else `[out, in]`.
     pub(crate) fn matrix(&self, index: usize, transposed: bool) -> Weight<'_, T> {
         match (&self.tensors[index].values, transposed) {
             (Storage::Owned(values), false) => Weight::Dense(values),
             (Storage::Owned(values), true) => Weight::Transposed(values),
+            (Storage::Nf4(matrix), _) => Weight::Nf4(matrix),
         }
     }
 
@@ -94,7 +123,15 @@ impl<T: Real> Weights<T> {
 impl<T: Real> NamedTensor<T> {
     #[cfg(test)]
     pub(crate) fn cast<U: Real>(&self) -> NamedTensor<U> {
-        let values: Vec<U> = self.values.as_slice().iter().map(|x| U::from_f64(x.to_f64())).collect();
-        NamedTensor { name: self.name.clone(), shape: self.shape.clone(), values: values.into() }
+        let values = match &self.values {
+            Storage::Owned(values) => Storage::Owned(values.iter().map(|x| U::from_f64(x.to_f64())).collect()),
+            Storage::Nf4(matrix) => Storage::Nf4(Arc::clone(matrix)),
+        };
+        NamedTensor { name: self.name.clone(), shape: self.shape.clone(), values }
     }
+}
+
+/// The transpose of a row-major matrix with rows of `cols` values.
+pub(crate) fn transposed<T: Copy>(values: &[T], cols: usize) -> Vec<T> {
+    (0..cols).flat_map(|j| values.iter().skip(j).step_by(cols)).copied().collect()
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::PluginRequest;
-use crate::spec::{AskSpec, DatasetSpec, EvaluateSpec, ExportSpec, FinetuneSpec, HubSpec, MergeSpec, SynthesizeSpec};
+use crate::spec::{
+    AskSpec, AttachSpec, DatasetSpec, EvaluateSpec, ExportSpec, FinetuneSpec, HubSpec, MergeSpec, SynthesizeSpec,
+};
 
 /// A request, in the project directory that its envelope names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,10 @@ pub enum Request {
         #[serde(default)]
         accept_base: bool,
     },
+    /// Keep adapters in memory, or combine several into one.
+    Attach(AttachSpec),
+    /// Give up an adapter that is kept in memory; none: all.
+    Detach { adapter: Option<String> },
     /// Import or generate a dataset.
     Dataset(DatasetSpec),
     /// Have a template ask a language model for a dataset.

@@ -164,10 +164,10 @@ pub struct FinetuneSpec {
     /// The split trained on.
     #[serde(default = "train_split")]
     pub split: String,
-    /// `lora` or `full`.
+    /// What is trained.
     #[serde(default)]
     pub method: Method,
-    /// LoRA's shape.
+    /// The adapter's shape, whatever the method.
     #[serde(default)]
     pub lora: LoraSpec,
     /// The optimizer's schedule.
@@ -189,8 +189,46 @@ pub enum Method {
     /// Low-rank adapters beside frozen weights.
     #[default]
     Lora,
+    /// LoRA scaled by `alpha / sqrt(r)`.
+    Rslora,
+    /// LoRA whose merged rows have trained magnitudes.
+    Dora,
+    /// LoRA that starts as the largest singular triplets of the weights.
+    Pissa,
+    /// Vectors that scale keys, values and the feed-forward layer.
+    Ia3,
+    /// LoRA on weights in four bits (NF4).
+    Qlora,
     /// Every weight.
     Full,
+}
+
+impl Method {
+    /// As it is written in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Lora => "lora",
+            Method::Rslora => "rslora",
+            Method::Dora => "dora",
+            Method::Pissa => "pissa",
+            Method::Ia3 => "ia3",
+            Method::Qlora => "qlora",
+            Method::Full => "full",
+        }
+    }
+}
+
+/// Which biases are trained beside an adapter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BiasSpec {
+    /// None.
+    #[default]
+    None,
+    /// All of the model's.
+    All,
+    /// Those of the modules that are adapted.
+    LoraOnly,
 }
 
 /// `[lora]`, with PEFT's names and defaults where PEFT has them.
@@ -203,14 +241,82 @@ pub struct LoraSpec {
     pub alpha: f64,
     /// Dropout on the adapter's input while training.
     pub dropout: f64,
-    /// Module names as PEFT's `target_modules`; `["all-linear"]` for every projection of the decoder.
+    /// Module names as PEFT's `target_modules`; `["all-linear"]` for every projection of the decoder (with
+    /// `ia3`: keys, values, and the last module of the feed-forward layer).
     pub target_modules: Vec<String>,
+    /// Modules that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude_modules: Vec<String>,
+    /// Only these blocks, from 0 (PEFT's `layers_to_transform`); empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<usize>,
+    /// Ranks of some modules, by a regular expression for the end of their path.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// Alphas in the same way.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
+    /// Modules that are trained whole and saved with the adapter: `embed_tokens`, `lm_head`, `norm`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
+    /// Which biases are trained.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bias: BiasSpec,
+    /// With `qlora`: the scales of the four-bit blocks are in eight bits.
+    pub double_quant: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for LoraSpec {
     fn default() -> Self {
-        LoraSpec { r: 8, alpha: 16.0, dropout: 0.0, target_modules: vec!["all-linear".into()] }
+        LoraSpec {
+            r: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            target_modules: vec!["all-linear".into()],
+            exclude_modules: Vec::new(),
+            layers: Vec::new(),
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            modules_to_save: Vec::new(),
+            bias: BiasSpec::None,
+            double_quant: true,
+        }
     }
+}
+
+/// `attach ADAPTER …`: keep adapters in memory, or combine several into one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachSpec {
+    /// Names or directories, on one base model.
+    pub adapters: Vec<String>,
+    /// Weight of each in a combination; empty: 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
+    /// How they are combined.
+    #[serde(default)]
+    pub combination: CombinationSpec,
+    /// Name of the combination, which is written as an adapter of its own; none: nothing is combined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Replace an adapter of that name.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
+/// How adapters are combined, as in PEFT's `add_weighted_adapter`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CombinationSpec {
+    /// Exactly the weighted sum; the ranks add up.
+    #[default]
+    Cat,
+    /// Near it, of the same rank.
+    Linear,
 }
 
 /// `[train]`, with the names of Hugging Face's `TrainingArguments` where they exist.

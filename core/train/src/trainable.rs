@@ -95,7 +95,7 @@ impl Trainable for TrainableModel {
 
     fn frozen_fingerprint(&self) -> String {
         match self {
-            TrainableModel::Lora { base, adapter } => {
+            TrainableModel::Adapter { base, adapter } => {
                 format!("{} {:?}", base.fingerprint(), adapter.config())
             }
             TrainableModel::Full { model } => model.config().to_json(),

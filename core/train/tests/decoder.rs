@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use luthier_data::Example;
-use luthier_model::{LoraAdapter, LoraConfig, Model, ModelConfig, TrainableModel};
+use luthier_model::{Adapter, AdapterConfig, AdapterKind, LoraInit, Model, ModelConfig, TrainableModel};
 use luthier_train::{CheckpointDir, FitEvent, FitOutcome, FitReport, TrainConfig, fit};
 
 const VOCAB: u32 = 17;
@@ -25,10 +25,16 @@ fn full() -> TrainableModel {
 }
 
 fn lora(dropout: f64) -> TrainableModel {
-    let base = tiny_model();
-    let config = LoraConfig { r: 4, alpha: 8.0, dropout, target_modules: vec!["all-linear".into()] };
-    let adapter = LoraAdapter::init(&base, &config, 5).unwrap();
-    TrainableModel::Lora { base, adapter }
+    adapted(tiny_model(), AdapterConfig { dropout, ..lora_config() })
+}
+
+fn lora_config() -> AdapterConfig {
+    AdapterConfig { r: 4, alpha: 8.0, ..AdapterConfig::default() }
+}
+
+fn adapted(base: Model, config: AdapterConfig) -> TrainableModel {
+    let adapter = Adapter::init(&base, &config, 5).unwrap();
+    TrainableModel::Adapter { base, adapter }
 }
 
 /// Count upwards from somewhere: each token follows from the one before.
@@ -98,6 +104,17 @@ fn full_training_resumes_bit_for_bit() {
 fn lora_with_dropout_resumes_bit_for_bit() {
     // Its head is frozen and random: adapters alone get less far.
     assert_resumes(|| lora(0.1), 0.1);
+}
+
+#[test]
+fn every_adapter_method_resumes_bit_for_bit() {
+    assert_resumes(|| adapted(tiny_model(), AdapterConfig { use_dora: true, ..lora_config() }), 0.1);
+    assert_resumes(|| adapted(tiny_model(), AdapterConfig { init: LoraInit::Pissa, ..lora_config() }), 0.05);
+    assert_resumes(|| adapted(tiny_model().quantize_nf4(true).unwrap(), lora_config()), 0.1);
+    let saved = AdapterConfig { modules_to_save: vec!["embed_tokens".into(), "norm".into()], ..lora_config() };
+    assert_resumes(|| adapted(tiny_model(), saved.clone()), 0.1);
+    let ia3 = AdapterConfig { kind: AdapterKind::Ia3, target_modules: Vec::new(), ..AdapterConfig::default() };
+    assert_resumes(|| adapted(tiny_model(), ia3.clone()), 0.0);
 }
 
 #[test]

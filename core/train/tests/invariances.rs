@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use luthier_data::Example;
 use luthier_model::{
-    BatchLoss, DropoutKey, LoraAdapter, LoraConfig, Model, ModelConfig, ParameterInfo, SequenceBatch, TrainableModel,
+    Adapter, AdapterConfig, BatchLoss, DropoutKey, Model, ModelConfig, ParameterInfo, SequenceBatch, TrainableModel,
 };
 use luthier_train::invariance::{Finding, Subject};
 use luthier_train::{Labelled, Objective, ObjectiveKind, OptimizerKind, Result, TrainConfig, Trainable};
@@ -17,9 +17,9 @@ fn model() -> TrainableModel {
         "tie_word_embeddings": true, "initializer_range": 0.3
     }"#;
     let base = Model::init(ModelConfig::from_json(text).unwrap(), 3);
-    let config = LoraConfig { r: 4, alpha: 8.0, ..LoraConfig::default() };
-    let adapter = LoraAdapter::init(&base, &config, 5).unwrap();
-    TrainableModel::Lora { base, adapter }
+    let config = AdapterConfig { r: 4, alpha: 8.0, ..AdapterConfig::default() };
+    let adapter = Adapter::init(&base, &config, 5).unwrap();
+    TrainableModel::Adapter { base, adapter }
 }
 
 fn rows() -> Labelled {

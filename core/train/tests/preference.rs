@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use luthier_data::Example;
-use luthier_model::{LoraAdapter, Model, TrainableModel};
+use luthier_model::{Adapter, Model, TrainableModel};
 use luthier_train::{
     CheckpointDir, DpoLoss, FitEvent, Labelled, Objective, ObjectiveKind, OptimizerKind, Schedule, TrainConfig, fit,
 };
@@ -77,8 +77,8 @@ fn losses_gradients_and_rewards_are_those_of_trl() {
     assert_eq!(fixture.cases.len(), 7);
     let mut worst = 0.0f64;
     for case in &fixture.cases {
-        let adapter = LoraAdapter::load(&dir.join("adapter"), &base).unwrap();
-        let mut trainable = TrainableModel::Lora { base: base.clone(), adapter };
+        let adapter = Adapter::load(&dir.join("adapter"), &base).unwrap();
+        let mut trainable = TrainableModel::Adapter { base: base.clone(), adapter };
         let config = TrainConfig {
             objective: Objective {
                 kind: case.objective,

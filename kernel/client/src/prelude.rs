@@ -7,6 +7,6 @@ pub use crate::evaluation::{Prediction, Scores};
 pub use crate::model::{Adapter, Answer, Ask, Generate, Model, adapter, ask, load};
 pub use crate::notebook::{Content, clear_output, display, input, input_password};
 pub use crate::protocol::StepEvent;
-pub use crate::protocol::spec::{DatasetSpec, GenerationSpec};
+pub use crate::protocol::spec::{DatasetSpec, GenerationSpec, Method};
 pub use crate::run::{Lora, Run, Train};
 pub use serde::{Deserialize, Serialize};

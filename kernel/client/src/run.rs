@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use luthier_protocol::response::Finetuned;
-use luthier_protocol::spec::{FinetuneSpec, LoraSpec, Schedule, TrainSpec};
+use luthier_protocol::spec::{FinetuneSpec, LoraSpec, Method, Schedule, TrainSpec};
 use luthier_protocol::{Event, Failure, FailureKind, Request, Response, StepEvent};
 
 use crate::dataset::{Dataset, unexpected};
@@ -21,18 +21,33 @@ const INTERRUPT_POLL: Duration = Duration::from_millis(25);
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lora {
     spec: LoraSpec,
+    method: Method,
 }
 
 impl Lora {
     /// Rank `r`, on all linear projections, `alpha` 16.
     pub fn new(r: usize) -> Self {
-        Lora { spec: LoraSpec { r, ..LoraSpec::default() } }
+        Lora { spec: LoraSpec { r, ..LoraSpec::default() }, method: Method::Lora }
     }
 
     /// `scaling = alpha / r`.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
         self.spec.alpha = alpha;
+        self
+    }
+
+    /// Another method than LoRA: [`Method::Dora`], [`Method::Qlora`], ….
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Any of the other settings.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut LoraSpec)) -> Self {
+        change(&mut self.spec);
         self
     }
 
@@ -121,7 +136,7 @@ impl Train {
             model: model.into(),
             data: data.name().into(),
             split: data.split_name().unwrap_or("train").into(),
-            method: luthier_protocol::spec::Method::Lora,
+            method: lora.method,
             lora: lora.spec,
             train: self.spec,
             // A cell is run again and again; its adapter is the last one.

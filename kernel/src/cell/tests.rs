@@ -99,7 +99,7 @@ fn findings_name_the_place_and_the_way_out() {
         "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\nlearning_rate = 1e-3\n",
         "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\n[train]\nepochs = \"three\"\n",
         "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\ntrain = 3\n",
-        "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\nmethod = \"qlora\"\n",
+        "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\nmethod = \"qlra\"\n",
         "%%finetune shop\nmodel = \"pico\"\ndata = \"shop\"\n[lora]\nr = -8\n",
         "%%finetune shop\nname = \"other\"\nmodel = \"pico\"\ndata = \"shop\"\n",
         "%%finetune shop\nmodel = \"pico\"\n",

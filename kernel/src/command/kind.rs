@@ -17,6 +17,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts.
     List,
+    /// A list of whole numbers from 0.
+    Counts,
     /// Two numbers.
     Pair,
     /// A table of anything; checked by the plugin that it is for.
@@ -25,6 +27,8 @@ pub enum Kind {
     TextTable,
     /// A table of numbers.
     NumberTable,
+    /// A table of whole numbers.
+    CountTable,
     /// A model's name, or a table `{ model, num_fewshot, name }`.
     Arm,
     /// A list of those.
@@ -48,10 +52,12 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Kind::List => "a list of texts".into(),
+            Kind::Counts => "a list of whole numbers from 0".into(),
             Kind::Pair => "a list of two numbers".into(),
             Kind::Table => "a table".into(),
             Kind::TextTable => "a table of texts".into(),
             Kind::NumberTable => "a table of numbers".into(),
+            Kind::CountTable => "a table of whole numbers".into(),
             Kind::Arm => "a model's name, or a table { model = …, num_fewshot = …, name = … }".into(),
             Kind::Arms => "a list of models' names or tables { model = …, num_fewshot = …, name = … }".into(),
             Kind::Metrics => {
@@ -90,10 +96,12 @@ impl Kind {
             Kind::Switch => value.is_boolean(),
             Kind::Choice(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Kind::List => all_of(value, Value::is_string),
+            Kind::Counts => all_of(value, Value::is_u64),
             Kind::Pair => all_of(value, Value::is_number) && value.as_array().is_some_and(|items| items.len() == 2),
             Kind::Table => value.is_object(),
             Kind::TextTable => value.as_object().is_some_and(|table| table.values().all(Value::is_string)),
             Kind::NumberTable => value.as_object().is_some_and(|table| table.values().all(Value::is_number)),
+            Kind::CountTable => value.as_object().is_some_and(|table| table.values().all(Value::is_u64)),
             Kind::Arm => is_arm(value),
             Kind::Arms => all_of(value, is_arm),
             Kind::Metrics => all_of(value, is_metric),

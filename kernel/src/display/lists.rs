@@ -110,6 +110,21 @@ pub fn adapters(adapters: &[AdapterInfo]) -> MimeBundle {
     titled("Adapters", &table, "No adapter has been trained in this project yet; %%finetune trains one.")
 }
 
+/// `%attach` and `%detach`.
+pub fn attached(adapters: &[AdapterInfo]) -> MimeBundle {
+    let mut table = Table::new(["adapter", "base", "method", "#trained", "directory"]);
+    for adapter in adapters {
+        table.row([
+            adapter.name.clone(),
+            adapter.base_model.clone(),
+            adapter.method.clone(),
+            number::short(adapter.n_trainable),
+            adapter.dir.clone(),
+        ]);
+    }
+    titled("Attached adapters", &table, "No adapter is attached; %attach keeps one in memory.")
+}
+
 /// `%runs`.
 pub fn runs(runs: &[RunInfo]) -> MimeBundle {
     let mut table =

@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     }
     let ids = args.map(|id| Ok(id.parse::<u32>()?)).collect::<Result<Vec<u32>>>()?;
     let model = load(&dir)?;
-    let adapter = adapter_dir.map(|dir| luthier_model::LoraAdapter::load(&dir, &model)).transpose()?;
+    let adapter = adapter_dir.map(|dir| luthier_model::Adapter::load(&dir, &model)).transpose()?;
     let logits = luthier_model::logits(&model, adapter.as_ref(), &ids, &AtomicBool::new(false))?;
     let rows: Vec<&[f32]> = logits.chunks(model.config().vocab_size).collect();
     serde_json::to_writer(std::io::stdout().lock(), &rows)?;

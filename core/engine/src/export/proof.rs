@@ -2,7 +2,7 @@
 //! may be.
 
 use luthier_model::gguf::Quant;
-use luthier_model::{Fidelity, LoraAdapter, Model, SaveDtype, logits};
+use luthier_model::{Fidelity, Adapter, Model, SaveDtype, logits};
 use luthier_protocol::Event;
 use luthier_protocol::response::Proof;
 
@@ -34,7 +34,7 @@ pub(crate) fn prove(
     held_out: &HeldOut,
     format: Format,
     model: &Model,
-    adapter: Option<&LoraAdapter>,
+    adapter: Option<&Adapter>,
 ) -> Result<Proof, Error> {
     let vocab_size = opened.base.model.config().vocab_size;
     if model.config().vocab_size != vocab_size {

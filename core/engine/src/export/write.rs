@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use luthier_model::gguf::{self, Gguf, Tokens};
-use luthier_model::{LoraAdapter, Model};
+use luthier_model::{Adapter, Model};
 use luthier_protocol::response::Proof;
 use serde_json::{Map, Value, json};
 
@@ -51,13 +51,13 @@ pub(crate) fn write(
         Format::Peft => {
             let adapter_dir = adapter_dir.unwrap_or(dir);
             copy_adapter(opened, adapter_dir, dir)?;
-            let adapter = LoraAdapter::load(dir, &opened.base.model)?;
+            let adapter = Adapter::load(dir, &opened.base.model)?;
             let proof = prove(context, opened, held_out, format, &opened.base.model, Some(&adapter))?;
             let warnings = proof::warning(&proof, format).into_iter().collect();
             Ok(Written { proof, warnings })
         }
         Format::Safetensors(dtype) => {
-            whole(opened).save(dir, dtype)?;
+            whole(opened)?.save(dir, dtype)?;
             copy_companions(&opened.base.place.dir, dir)?;
             let proof = prove(context, opened, held_out, format, &Model::load(dir)?, None)?;
             let warnings = proof::warning(&proof, format).into_iter().collect();
@@ -67,7 +67,7 @@ pub(crate) fn write(
             let name = file_stem(&opened.label);
             let path = dir.join(format!("{name}-{}.gguf", quant.name()));
             let gguf = Gguf { name, quant, tokens: tokens(opened)? };
-            let warnings = gguf::write_model(&whole(opened), &gguf, &path)?;
+            let warnings = gguf::write_model(&whole(opened)?, &gguf, &path)?;
             let proof = check_gguf(context, opened, held_out, format, &path)?;
             let warnings = warnings.into_iter().chain(proof::warning(&proof, format)).collect();
             Ok(Written { proof, warnings })
@@ -75,11 +75,11 @@ pub(crate) fn write(
     }
 }
 
-/// All weights in one model.
-fn whole(opened: &Opened) -> Model {
+/// All weights in one model, as plain numbers.
+fn whole(opened: &Opened) -> Result<Model, Error> {
     match &opened.adapter {
-        Some(adapter) => opened.base.model.merged(adapter),
-        None => opened.base.model.clone(),
+        Some(adapter) => Ok(opened.base.model.merged(adapter)?),
+        None => Ok(opened.base.model.dequantized()),
     }
 }
 

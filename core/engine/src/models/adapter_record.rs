@@ -19,7 +19,7 @@ pub struct AdapterOrigin {
     pub format_version: u32,
     /// Version of the engine that trained it.
     pub engine: String,
-    /// `lora` or `full`.
+    /// `lora`, `rslora`, `dora`, `pissa`, `ia3`, `qlora` or `full`.
     pub method: String,
     /// Name or directory of the base model, as the resolver takes it.
     pub base_model: String,
@@ -74,6 +74,12 @@ impl AdapterOrigin {
             return Err(stored(format!("format_version {version:?}, this engine reads {FORMAT_VERSION}")));
         }
         serde_json::from_value(value).map(Some).map_err(|error| stored(error.to_string()))
+    }
+
+    /// Whether the base's weights were in four bits: if so, whether their scales were in eight.
+    pub(crate) fn double_quant(&self) -> Option<bool> {
+        let double = || self.recipe.pointer("/lora/double_quant").and_then(serde_json::Value::as_bool);
+        (self.method == "qlora").then(|| double().unwrap_or(true))
     }
 
     /// Write it into `dir`.

@@ -1,12 +1,13 @@
 //! Models in memory, shared by all projects and clients; they survive a kernel's restart.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use luthier_data::Prompter;
 use luthier_model::Model;
 
 use super::ModelDir;
+use super::attached::AttachedAdapters;
 use crate::Error;
 
 /// A model with everything that turns text into its input.
@@ -21,6 +22,35 @@ pub struct LoadedModel {
     /// Hash of the weights.
     pub fingerprint: String,
     stamp: Stamp,
+    /// The same in four bits, for adapters that were trained so; made when it is asked for.
+    nf4: [OnceLock<Arc<LoadedModel>>; 2],
+}
+
+impl LoadedModel {
+    /// This model with the weights of its blocks in NF4, the scales in eight bits too if `double`.
+    pub(crate) fn in_nf4(&self, double: bool) -> Result<Arc<LoadedModel>, Error> {
+        let [plain, doubled] = &self.nf4;
+        let slot = if double { doubled } else { plain };
+        if let Some(model) = slot.get() {
+            return Ok(Arc::clone(model));
+        }
+        let model = self.model.quantize_nf4(double)?;
+        let quantized = LoadedModel {
+            place: self.place.clone(),
+            fingerprint: model.fingerprint(),
+            model,
+            prompter: self.prompter.clone(),
+            stamp: self.stamp.clone(),
+            nf4: Default::default(),
+        };
+        Ok(Arc::clone(slot.get_or_init(|| Arc::new(quantized))))
+    }
+
+    /// Bytes of all its weights.
+    fn n_bytes(&self) -> u64 {
+        let quantized = self.nf4.iter().filter_map(OnceLock::get);
+        self.model.n_bytes() + quantized.map(|model| model.model.n_bytes()).sum::<u64>()
+    }
 }
 
 /// Size and time of every file that a model is made of: a changed directory is loaded again.
@@ -32,12 +62,18 @@ pub struct LoadedModels {
     models: Mutex<Vec<Arc<LoadedModel>>>,
     /// Weights beyond this are given up, the longest unused first.
     limit_bytes: u64,
+    attached: AttachedAdapters,
 }
 
 impl LoadedModels {
     /// Keep weights of up to `limit_bytes`; the model in use is kept whatever its size.
     pub fn new(limit_bytes: u64) -> LoadedModels {
-        LoadedModels { models: Mutex::default(), limit_bytes }
+        LoadedModels { models: Mutex::default(), limit_bytes, attached: AttachedAdapters::default() }
+    }
+
+    /// Adapters that are kept in memory.
+    pub(crate) fn attached(&self) -> &AttachedAdapters {
+        &self.attached
     }
 
     /// The model of a directory, loaded unless it is in memory and unchanged.
@@ -51,7 +87,14 @@ impl LoadedModels {
         let prompter = Prompter::from_dir(&place.dir)?;
         let model = Model::load(&place.dir)?;
         let fingerprint = model.fingerprint();
-        let model = Arc::new(LoadedModel { place: place.clone(), model, prompter, fingerprint, stamp });
+        let model = Arc::new(LoadedModel {
+            place: place.clone(),
+            model,
+            prompter,
+            fingerprint,
+            stamp,
+            nf4: Default::default(),
+        });
         let mut models = self.lock();
         models.push(Arc::clone(&model));
         self.trim(&mut models);
@@ -77,8 +120,7 @@ impl LoadedModels {
     }
 
     fn trim(&self, models: &mut Vec<Arc<LoadedModel>>) {
-        let size =
-            |models: &[Arc<LoadedModel>]| -> u64 { models.iter().map(|model| model.model.n_parameters() * 4).sum() };
+        let size = |models: &[Arc<LoadedModel>]| -> u64 { models.iter().map(|model| model.n_bytes()).sum() };
         while models.len() > 1 && size(models) > self.limit_bytes {
             models.remove(0);
         }

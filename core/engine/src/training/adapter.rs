@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use luthier_model::{SaveDtype, TrainableModel};
 use luthier_protocol::response::AdapterInfo;
-use luthier_protocol::spec::Method;
 use luthier_train::FitReport;
 use serde_json::{Map, Value};
 
@@ -61,7 +60,7 @@ pub(super) fn save(
 
 fn write(dir: &Path, prepared: &Prepared, trainable: &TrainableModel, origin: &AdapterOrigin) -> Result<(), Error> {
     match trainable {
-        TrainableModel::Lora { adapter, .. } => {
+        TrainableModel::Adapter { adapter, .. } => {
             // PEFT loads the base from this name; a directory is one that it finds.
             let base = prepared.base.place.dir.display().to_string();
             Ok(adapter.save(dir, &base, &as_map(origin))?)
@@ -92,7 +91,7 @@ fn copy_companions(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 /// An empty directory, whatever an engine that was killed has left there.
-fn remake(dir: &Path) -> Result<(), Error> {
+pub(crate) fn remake(dir: &Path) -> Result<(), Error> {
     let fail = |source| Error::io("make", dir, source);
     if dir.exists() {
         std::fs::remove_dir_all(dir).map_err(fail)?;
@@ -102,7 +101,7 @@ fn remake(dir: &Path) -> Result<(), Error> {
 
 /// Move the finished directory to its name; one that was there before goes only when the new one
 /// is in its place.
-fn put_in_place(finished: &Path, parent: &Path, target: &Path) -> Result<(), Error> {
+pub(crate) fn put_in_place(finished: &Path, parent: &Path, target: &Path) -> Result<(), Error> {
     let fail = |source| Error::io("make", target, source);
     let old = if target.exists() {
         let old = tempfile::Builder::new().prefix(".replaced-").tempdir_in(parent).map_err(fail)?;
@@ -122,10 +121,7 @@ fn origin(context: Context<'_>, prepared: &Prepared, run: &str, report: &FitRepo
     AdapterOrigin {
         format_version: AdapterOrigin::format_version(),
         engine: BUILD.to_owned(),
-        method: match recipe.spec.method {
-            Method::Lora => "lora".to_owned(),
-            Method::Full => "full".to_owned(),
-        },
+        method: recipe.spec.method.name().to_owned(),
         base_model: base.place.name.clone(),
         base_dir: base.place.dir.display().to_string(),
         base_fingerprint: base.fingerprint.clone(),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use luthier_data::{Built, Dataset, ExampleBuilder};
-use luthier_model::LoraAdapter;
+use luthier_model::AdapterConfig;
 use luthier_protocol::Event;
-use luthier_protocol::spec::{FinetuneSpec, Method};
+use luthier_protocol::spec::FinetuneSpec;
 use luthier_train::TrainConfig;
 
 use super::config::train_config;
-use super::{Recipe, lora_config};
+use super::{Recipe, method};
 use crate::Error;
 use crate::datasets;
 use crate::error::AtExt;
@@ -26,6 +26,8 @@ pub(crate) struct Prepared {
     pub(crate) name: String,
     /// The model that is trained on.
     pub(crate) base: Arc<LoadedModel>,
+    /// What is put on it; none: all weights are trained.
+    pub(crate) adapter: Option<AdapterConfig>,
     /// Its data.
     pub(crate) dataset: Dataset,
     /// Tokenized rows.
@@ -70,10 +72,10 @@ pub(crate) fn prepare(
         let expected = format!("a model with weights of its own, as {}", resolved.base.name);
         return Err(Error::invalid("the model to train on", "an adapter", &expected)).at("/model");
     }
-    let base = context.engine.loaded.get(&resolved.base).at("/model")?;
-    if spec.method == Method::Lora {
-        // Only to see that it can be made; the run makes its own.
-        LoraAdapter::init(&base.model, &lora_config(spec), 0).at("/lora")?;
+    let adapter = method::adapter_config(spec)?;
+    let base = method::base(spec, context.engine.loaded.get(&resolved.base).at("/model")?)?;
+    if let Some(config) = &adapter {
+        config.check(&base.model).at("/lora")?;
     }
     let max_seq_len = max_seq_len(spec, &base)?;
     let config = train_config(&spec.train, max_seq_len)?;
@@ -108,7 +110,7 @@ pub(crate) fn prepare(
     let spec = FinetuneSpec { name: Some(name.clone()), model, ..spec.clone() };
     let recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
     let warnings = built.warnings.clone();
-    Ok(Prepared { name, base, built, evaluation, config, recipe, warnings, dataset })
+    Ok(Prepared { name, base, adapter, built, evaluation, config, recipe, warnings, dataset })
 }
 
 fn tokenize(
@@ -141,7 +143,7 @@ fn open_dataset(context: Context<'_>, spec: &FinetuneSpec, pinned: Option<&Recip
 }
 
 /// The adapter's name must not hide a model, nor replace an adapter unasked.
-fn check_free(context: Context<'_>, name: &str, overwrite: bool, run: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_free(context: Context<'_>, name: &str, overwrite: bool, run: Option<&str>) -> Result<(), Error> {
     check_name("adapter", name).at("/name")?;
     let taken = |what| Err(Error::Exists { what, name: name.to_owned() }).at("/name");
     if BUILTIN_NAMES.contains(&name) {

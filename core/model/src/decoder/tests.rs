@@ -3,9 +3,8 @@
 mod variants;
 
 use super::*;
-use crate::lora::{LoraAdapter, LoraConfig};
-use crate::testing::{random_batch, randomized, tiny_config};
-use crate::{Model, TrainableModel};
+use crate::testing::{random_adapter, random_batch, randomized, tiny_config};
+use crate::{Adapter, AdapterConfig, AdapterKind, Bias, LoraInit, Model, TrainableModel};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -37,13 +36,13 @@ fn check_full(tie: bool) {
     let mut weights = model.weights().cast::<f64>();
     let batch = random_batch(config.vocab_size, &[5, 7, 1], 3);
     let mut gradients = zeros(&weights.tensors);
-    let decoder = Decoder { config: &config, weights: &weights, lora: None };
+    let decoder = Decoder::new(&config, &weights, None);
     let loss = decoder.accumulate(&batch, 0.7, None, Gradients::Full(&mut gradients), &NEVER).unwrap();
     assert!((loss.nll_sum - decoder.loss(&batch, &NEVER).unwrap().nll_sum).abs() < 1e-12);
     let names: Vec<_> = weights.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
         weights.tensors[tensor].values.as_mut_slice()[i] += step;
-        let decoder = Decoder { config: &config, weights: &weights, lora: None };
+        let decoder = Decoder::new(&config, &weights, None);
         let loss = decoder.loss(&batch, &NEVER).unwrap().nll_sum;
         weights.tensors[tensor].values.as_mut_slice()[i] -= step;
         0.7 * loss
@@ -60,42 +59,83 @@ fn gradients_with_a_tied_embedding_match_finite_differences() {
     check_full(true);
 }
 
-/// With dropout the mask is the same in both passes, so the check holds for it as well.
-fn check_lora(dropout: f64) {
-    let config = tiny_config();
-    let model = randomized(Model::init(config.clone(), 4), 5);
-    let lora_config = LoraConfig { r: 3, alpha: 5.0, dropout, ..LoraConfig::default() };
-    let adapter = LoraAdapter::init(&model, &lora_config, 6).unwrap();
-    let mut lora = adapter.weights.cast::<f64>();
-    for (tensor, seed) in lora.tensors.iter_mut().zip(100..) {
-        let rng = CounterRng::new(seed, 0);
-        (0..).zip(tensor.values.as_mut_slice()).for_each(|(i, x)| *x = 0.3 * rng.normal_at(i));
-    }
+/// With dropout the mask is the same in both passes, so the check holds for it as well. What the
+/// method holds constant for the gradient, DoRA's norms, is held constant here too.
+fn check_adapter(model: &Model, adapter_config: AdapterConfig) {
+    let config = model.config();
+    let adapter = random_adapter(model, &adapter_config, 6);
+    let mut own = adapter.weights.cast::<f64>();
     let weights = model.weights().cast::<f64>();
     let batch = random_batch(config.vocab_size, &[6, 4], 7);
     let key = Some(DropoutKey { seed: 8, step: 9, micro: 10, neftune_alpha: 0.0 });
-    let mut gradients = zeros(&lora.tensors);
-    let decoder = Decoder { config: &config, weights: &weights, lora: Some(&lora) };
-    decoder.accumulate(&batch, 1.0, key, Gradients::Lora(&mut gradients), &NEVER).unwrap();
-    let names: Vec<_> = lora.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    let mut gradients = zeros(&own.tensors);
+    let decoder = Decoder::new(config, &weights, Some(&own));
+    let norms = decoder.norms.clone();
+    decoder.accumulate(&batch, 1.0, key, Gradients::Adapter(&mut gradients), &NEVER).unwrap();
+    let names: Vec<_> = own.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
-        lora.tensors[tensor].values.as_mut_slice()[i] += step;
-        let decoder = Decoder { config: &config, weights: &weights, lora: Some(&lora) };
-        let mut unused = zeros(&lora.tensors);
-        let loss = decoder.accumulate(&batch, 1.0, key, Gradients::Lora(&mut unused), &NEVER).unwrap();
-        lora.tensors[tensor].values.as_mut_slice()[i] -= step;
+        own.tensors[tensor].values.as_mut_slice()[i] += step;
+        let decoder = Decoder { config, weights: &weights, adapter: Some(&own), norms: norms.clone() };
+        let mut unused = zeros(&own.tensors);
+        let loss = decoder.accumulate(&batch, 1.0, key, Gradients::Adapter(&mut unused), &NEVER).unwrap();
+        own.tensors[tensor].values.as_mut_slice()[i] -= step;
         loss.nll_sum
     });
 }
 
-#[test]
-fn gradients_of_adapters_match_finite_differences() {
-    check_lora(0.0);
+fn adapted_model() -> Model {
+    randomized(Model::init(tiny_config(), 4), 5)
+}
+
+fn lora() -> AdapterConfig {
+    AdapterConfig { r: 3, alpha: 5.0, ..AdapterConfig::default() }
 }
 
 #[test]
-fn gradients_of_adapters_under_dropout_match_finite_differences() {
-    check_lora(0.4);
+fn gradients_of_low_rank_adapters_match_finite_differences() {
+    check_adapter(&adapted_model(), lora());
+    check_adapter(&adapted_model(), AdapterConfig { dropout: 0.4, ..lora() });
+}
+
+#[test]
+fn gradients_of_dora_match_finite_differences() {
+    check_adapter(&adapted_model(), AdapterConfig { use_dora: true, ..lora() });
+    check_adapter(&adapted_model(), AdapterConfig { use_dora: true, dropout: 0.4, ..lora() });
+}
+
+#[test]
+fn gradients_of_pissa_match_finite_differences() {
+    check_adapter(&adapted_model(), AdapterConfig { init: LoraInit::Pissa, dropout: 0.3, ..lora() });
+}
+
+#[test]
+fn gradients_of_ia3_match_finite_differences() {
+    let config = AdapterConfig { kind: AdapterKind::Ia3, target_modules: Vec::new(), ..AdapterConfig::default() };
+    check_adapter(&adapted_model(), config);
+}
+
+#[test]
+fn gradients_on_a_quantized_base_match_finite_differences() {
+    let model = adapted_model().quantize_nf4(true).unwrap();
+    check_adapter(&model, lora());
+    check_adapter(&model, AdapterConfig { use_dora: true, ..lora() });
+}
+
+#[test]
+fn gradients_of_trained_copies_and_biases_match_finite_differences() {
+    let mut config = tiny_config();
+    let saved = |names: &[&str]| AdapterConfig {
+        target_modules: vec!["q_proj".to_owned(), "down_proj".to_owned()],
+        modules_to_save: names.iter().map(|name| (*name).to_owned()).collect(),
+        bias: Bias::All,
+        ..lora()
+    };
+    for tie in [false, true] {
+        config.tie_word_embeddings = tie;
+        let model = randomized(Model::init(config.clone(), 4), 5);
+        check_adapter(&model, saved(&["embed_tokens", "lm_head", "norm", "k_proj"]));
+        check_adapter(&model, saved(&["lm_head"]));
+    }
 }
 
 #[test]
@@ -108,13 +148,13 @@ fn gradients_of_any_function_of_log_probabilities_match_finite_differences() {
     let value = |logps: &[f64]| logps.iter().map(|x| x * x / 4.0 + x / 3.0).sum::<f64>();
     let mut derivative = |logps: &[f64]| logps.iter().map(|x| (x / 2.0 + 1.0 / 3.0) as f32).collect();
     let mut gradients = zeros(&weights.tensors);
-    let decoder = Decoder { config: &config, weights: &weights, lora: None };
+    let decoder = Decoder::new(&config, &weights, None);
     let objective = Objective::Of(&mut derivative);
     decoder.accumulate_of(&batch, objective, None, Gradients::Full(&mut gradients), &NEVER).unwrap();
     let names: Vec<_> = weights.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
         weights.tensors[tensor].values.as_mut_slice()[i] += step;
-        let decoder = Decoder { config: &config, weights: &weights, lora: None };
+        let decoder = Decoder::new(&config, &weights, None);
         let nll = decoder.nll(&batch, &NEVER).unwrap();
         weights.tensors[tensor].values.as_mut_slice()[i] -= step;
         value(&nll.iter().map(|nll| -nll).collect::<Vec<_>>())
@@ -140,8 +180,8 @@ fn bits_do_not_depend_on_the_number_of_threads() {
     let model = medium_model();
     let batch = random_batch(300, &[150, 70, 33, 200], 13);
     let full = TrainableModel::Full { model: model.clone() };
-    let adapter = LoraAdapter::init(&model, &LoraConfig::default(), 14).unwrap();
-    let lora = TrainableModel::Lora { base: model, adapter };
+    let adapter = Adapter::init(&model, &AdapterConfig::default(), 14).unwrap();
+    let lora = TrainableModel::Adapter { base: model, adapter };
     for trainable in [full, lora] {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

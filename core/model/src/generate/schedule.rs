@@ -4,7 +4,7 @@ use super::sample::sample;
 use super::{Control, FinishReason, GenerateInput, Generated};
 use crate::infer::cache::KvCache;
 use crate::infer::{Inference, Segment};
-use crate::{LoraAdapter, Model, Result};
+use crate::{Adapter, Model, Result};
 use std::sync::atomic::AtomicBool;
 
 /// Sequences in work at one time: bounds the memory of their caches.
@@ -48,7 +48,7 @@ pub(super) struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    pub(super) fn new(model: &'a Model, adapter: Option<&'a LoraAdapter>, inputs: &'a [GenerateInput]) -> Self {
+    pub(super) fn new(model: &'a Model, adapter: Option<&'a Adapter>, inputs: &'a [GenerateInput]) -> Self {
         Scheduler {
             inference: Inference::new(model, adapter),
             inputs,

@@ -4,7 +4,7 @@ use super::sample::{distribution, sample};
 use super::*;
 use crate::decoder::Decoder;
 use crate::testing::{random_ids, randomized, tiny_config};
-use crate::{LoraConfig, SequenceBatch};
+use crate::{AdapterConfig, SequenceBatch};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -18,17 +18,13 @@ fn greedy(max_new_tokens: usize) -> GenerateOptions {
     GenerateOptions { max_new_tokens, ..GenerateOptions::default() }
 }
 
-fn run(model: &Model, adapter: Option<&LoraAdapter>, inputs: &[GenerateInput]) -> Vec<Generated> {
+fn run(model: &Model, adapter: Option<&Adapter>, inputs: &[GenerateInput]) -> Vec<Generated> {
     generate(model, adapter, inputs, &mut |_, _| Control::Continue, &NEVER).unwrap()
 }
 
 /// The most likely next token by the training forward pass, which shares no code with the cache.
-fn next_by_training_pass(model: &Model, lora: Option<&LoraAdapter>, ids: &[u32]) -> u32 {
-    let decoder = Decoder {
-        config: model.config(),
-        weights: model.weights(),
-        lora: lora.map(|adapter| adapter.weights.as_ref()),
-    };
+fn next_by_training_pass(model: &Model, lora: Option<&Adapter>, ids: &[u32]) -> u32 {
+    let decoder = Decoder::new(model.config(), model.weights(), lora.map(|adapter| adapter.weights.as_ref()));
     let loss_of = |next: u32| {
         let mut ids = ids.to_vec();
         ids.push(next);
@@ -45,7 +41,7 @@ fn next_by_training_pass(model: &Model, lora: Option<&LoraAdapter>, ids: &[u32])
 #[test]
 fn cached_generation_equals_recomputation_from_scratch() {
     let model = model();
-    let adapter = crate::testing::random_adapter(&model, &LoraConfig { r: 3, ..LoraConfig::default() }, 9);
+    let adapter = crate::testing::random_adapter(&model, &AdapterConfig { r: 3, ..AdapterConfig::default() }, 9);
     for lora in [None, Some(&adapter)] {
         let prompt_ids = random_ids(61, 9, 3);
         let answer = run(&model, lora, &[GenerateInput { prompt_ids: prompt_ids.clone(), options: greedy(12) }]);

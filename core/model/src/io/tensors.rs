@@ -3,7 +3,8 @@
 
 use super::{read_json, write_atomic};
 use crate::layout::Aliases;
-use crate::weights::{NamedTensor, TensorSpec};
+use crate::quant::nf4;
+use crate::weights::{NamedTensor, Storage, TensorSpec};
 use crate::{Error, Result, SaveDtype};
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
@@ -12,6 +13,7 @@ use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One or several mapped safetensors files that together hold a set of tensors.
 pub(crate) struct TensorFiles {
@@ -63,6 +65,11 @@ impl TensorFiles {
         Ok(TensorFiles { files, whole: dir.to_path_buf() })
     }
 
+    /// Whether one of the files has a tensor called `name`. A file that cannot be read has none.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.files.iter().any(|(_, mapped)| SafeTensors::deserialize(mapped).is_ok_and(|it| it.tensor(name).is_ok()))
+    }
+
     /// Reads exactly the tensors of `specs`, as f32, in their order. `aliases` knows other names of them
     /// and which further ones are redundant; any other one is an error.
     pub(crate) fn read(&self, specs: &[TensorSpec], aliases: &Aliases, owner: &str) -> Result<Vec<NamedTensor<f32>>> {
@@ -74,7 +81,15 @@ impl TensorFiles {
             // In the order of names, so that of several faults always the same one is reported.
             let views: BTreeMap<&str, TensorView> = tensors.iter().collect();
             for (name, view) in views {
+                let is_part = nf4::is_part(name).is_some_and(|whole| wanted.contains_key(whole));
                 match wanted.get(aliases.resolve(name, |name| wanted.contains_key(name)).as_str()) {
+                    None if is_part => {}
+                    Some(&i) if is_quantized(&tensors, name) => {
+                        let spec = &specs[i];
+                        let matrix = nf4::read(path, name, &spec.shape, |part| tensors.tensor(part).ok())?;
+                        let values = Storage::Nf4(Arc::new(matrix));
+                        found[i] = Some(NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values });
+                    }
                     Some(&i) => found[i] = Some(convert(path, &specs[i], &view)?),
                     None if aliases.is_redundant(name) => {}
                     None => {
@@ -94,6 +109,11 @@ impl TensorFiles {
         };
         found.into_iter().zip(specs).map(|(tensor, spec)| tensor.ok_or_else(|| missing(spec))).collect()
     }
+}
+
+/// Whether bitsandbytes' settings stand beside a tensor.
+fn is_quantized(tensors: &SafeTensors, name: &str) -> bool {
+    ["nf4", "fp4"].iter().any(|kind| tensors.tensor(&format!("{name}.quant_state.bitsandbytes__{kind}")).is_ok())
 }
 
 fn map(path: &Path) -> Result<Mmap> {

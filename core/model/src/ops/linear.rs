@@ -1,21 +1,26 @@
-//! Linear layer with an optional low-rank adapter:
-//! `y = x W^T + b + scaling * (drop(x) A^T) B^T`; x `[n, in]`, W `[out, in]`, A `[r, in]`, B `[out, r]`.
+//! Linear layer `y = x W^T + b` with at most one adapter; x `[n, in]`, W `[out, in]`:
+//!
+//! ```text
+//! low rank       y += s B (A drop(x))  [- s B0 (A0 x)]        A [r, in], B [out, r]
+//! DoRA           y  = g (W x + s B A x) + b                   g = m / ||W + s B A|| per row, m [out]
+//! scaled input   y  = W (l x) + b                             l [in]   (IA3, feed-forward modules)
+//! scaled output  y  = l (W x + b)                             l [out]  (IA3, other modules)
+//! ```
+//!
+//! The norm in DoRA is a constant for the gradient (arXiv:2402.09353, section 4.3, as PEFT does it).
 
-use super::dropout::Dropout;
-use super::{add_assign, sum_over_rows};
+mod low_rank;
+#[cfg(test)]
+mod tests;
+mod weight;
+
+pub(crate) use low_rank::{Dora, LowRank, LowRankGradient, directions, row_norms};
+pub(crate) use weight::{Weight, for_each_tile};
+
+use super::sum_over_rows;
 use crate::matmul::{Mat, MatMut, Update, par_product};
 use crate::real::Real;
 use rayon::prelude::*;
-use std::borrow::Cow;
-
-/// A layer's matrix in the form that the model holds it in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Weight<'a, T> {
-    /// `[out, in]`.
-    Dense(&'a [T]),
-    /// `[in, out]`, as GPT-2's Conv1D has it.
-    Transposed(&'a [T]),
-}
 
 /// Weights of one layer.
 #[derive(Debug, Clone, Copy)]
@@ -24,24 +29,27 @@ pub(crate) struct Linear<'a, T> {
     pub(crate) in_size: usize,
     pub(crate) weight: Weight<'a, T>,
     pub(crate) bias: Option<&'a [T]>,
-    pub(crate) lora: Option<LowRank<'a, T>>,
+    pub(crate) slot: Slot<'a, T>,
 }
 
-/// A low-rank adapter on one layer.
+/// The adapter on a layer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LowRank<'a, T> {
-    pub(crate) r: usize,
-    pub(crate) scaling: T,
-    pub(crate) a: &'a [T],
-    pub(crate) b: &'a [T],
-    pub(crate) dropout: Option<Dropout>,
+pub(crate) enum Slot<'a, T> {
+    Empty,
+    LowRank(LowRank<'a, T>),
+    /// `[in]`.
+    ScaledInput(&'a [T]),
+    /// `[out]`.
+    ScaledOutput(&'a [T]),
 }
 
 /// What the backward pass needs of a layer's forward pass, besides its input.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct LinearSaved<T> {
-    /// `drop(x) A^T`, `[n, r]`; empty without an adapter.
+    /// `drop(x) A^T`, `[n, r]`.
     low: Vec<T>,
+    /// What a vector per output multiplies, `[n, out]`: DoRA's `W x + s B A x`, IA3's `W x + b`.
+    scaled: Vec<T>,
 }
 
 /// Where the gradients of a layer are added; `None` is frozen and costs nothing. The gradient of the
@@ -50,51 +58,58 @@ pub(crate) struct LinearSaved<T> {
 pub(crate) struct LinearGradient<'a, T> {
     pub(crate) weight: Option<&'a mut [T]>,
     pub(crate) bias: Option<&'a mut [T]>,
-    /// Gradients of A and B.
-    pub(crate) lora: Option<(&'a mut [T], &'a mut [T])>,
+    pub(crate) slot: SlotGradient<'a, T>,
+}
+
+/// Gradients of an adapter's tensors on a layer.
+#[derive(Debug)]
+pub(crate) enum SlotGradient<'a, T> {
+    Frozen,
+    LowRank(LowRankGradient<'a, T>),
+    Scale(&'a mut [T]),
 }
 
 impl<T> Default for LinearGradient<'_, T> {
     /// Everything frozen.
     fn default() -> Self {
-        LinearGradient { weight: None, bias: None, lora: None }
+        LinearGradient { weight: None, bias: None, slot: SlotGradient::Frozen }
     }
 }
 
-impl<'a, T: Real> Linear<'a, T> {
-    /// The weight as `[out, in]`.
-    fn matrix(&self) -> Mat<'a, T> {
-        match self.weight {
-            Weight::Dense(w) => Mat::new(w, self.out_size, self.in_size),
-            Weight::Transposed(w) => Mat::new(w, self.in_size, self.out_size).t(),
+impl<T: Real> Linear<'_, T> {
+    /// `y [n, out]`, and what the backward pass needs.
+    pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, LinearSaved<T>) {
+        let nothing = LinearSaved { low: Vec::new(), scaled: Vec::new() };
+        match &self.slot {
+            Slot::Empty => (self.product(x, self.bias), nothing),
+            Slot::ScaledInput(scale) => (self.product(&scale_columns(x, scale), self.bias), nothing),
+            Slot::ScaledOutput(scale) => {
+                let scaled = self.product(x, self.bias);
+                (scale_columns(&scaled, scale), LinearSaved { scaled, ..nothing })
+            }
+            Slot::LowRank(slot) => match slot.dora {
+                None => {
+                    let mut y = self.product(x, self.bias);
+                    let low = slot.add(x, &slot.drop(x), &mut y);
+                    (y, LinearSaved { low, ..nothing })
+                }
+                Some(dora) => self.forward_dora(slot, &dora, x),
+            },
         }
     }
 
-    /// `y [n, out]`, and what the backward pass needs.
-    pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, LinearSaved<T>) {
-        let n = x.len() / self.in_size;
-        let mut y = vec![T::ZERO; n * self.out_size];
-        let update = match self.bias {
+    /// `x W^T (+ b)`.
+    fn product(&self, x: &[T], bias: Option<&[T]>) -> Vec<T> {
+        let mut y = vec![T::ZERO; x.len() / self.in_size * self.out_size];
+        let update = match bias {
             None => Update::Set,
             Some(bias) => {
                 y.par_chunks_mut(self.out_size).for_each(|row| row.copy_from_slice(bias));
                 Update::Add
             }
         };
-        let x_mat = Mat::new(x, n, self.in_size);
-        par_product(MatMut::new(&mut y, n, self.out_size), update, T::ONE, x_mat, self.matrix().t());
-        let Some(lora) = &self.lora else {
-            return (y, LinearSaved { low: Vec::new() });
-        };
-        let mut low = vec![T::ZERO; n * lora.r];
-        let dropped = lora.drop(x);
-        let a = Mat::new(lora.a, lora.r, self.in_size);
-        let b = Mat::new(lora.b, self.out_size, lora.r);
-        let low_out = MatMut::new(&mut low, n, lora.r);
-        par_product(low_out, Update::Set, T::ONE, Mat::new(&dropped, n, self.in_size), a.t());
-        let y_out = MatMut::new(&mut y, n, self.out_size);
-        par_product(y_out, Update::Add, lora.scaling, Mat::new(&low, n, lora.r), b.t());
-        (y, LinearSaved { low })
+        self.weight.forward(x, self.in_size, &mut y, self.out_size, update);
+        y
     }
 
     /// `dx (+)= d(loss)/dx`, and the gradients that `gradient` asks for.
@@ -107,80 +122,107 @@ impl<'a, T: Real> Linear<'a, T> {
         update: Update,
         gradient: LinearGradient<T>,
     ) {
-        let n = x.len() / self.in_size;
-        let dy_mat = Mat::new(dy, n, self.out_size);
-        par_product(MatMut::new(dx, n, self.in_size), update, T::ONE, dy_mat, self.matrix());
-        if let Some(dw) = gradient.weight {
-            let x_mat = Mat::new(x, n, self.in_size);
-            match self.weight {
-                Weight::Dense(_) => {
-                    let dw = MatMut::new(dw, self.out_size, self.in_size);
-                    par_product(dw, Update::Add, T::ONE, dy_mat.t(), x_mat);
+        let LinearGradient { weight, bias, slot } = gradient;
+        match &self.slot {
+            Slot::Empty => self.backward_plain(dy, x, dx, update, weight, bias),
+            Slot::ScaledInput(scale) => {
+                let mut d_scaled = vec![T::ZERO; x.len()];
+                self.backward_plain(dy, &scale_columns(x, scale), &mut d_scaled, Update::Set, weight, bias);
+                if let SlotGradient::Scale(sums) = slot {
+                    sum_of_products(sums, &d_scaled, x);
                 }
-                Weight::Transposed(_) => {
-                    let dw = MatMut::new(dw, self.in_size, self.out_size);
-                    par_product(dw, Update::Add, T::ONE, x_mat.t(), dy_mat);
-                }
+                add_scaled_columns(dx, update, &d_scaled, scale);
             }
-        }
-        if let Some(db) = gradient.bias {
-            sum_over_rows(db, n, |rows, sums| {
-                for dy in dy[rows.start * self.out_size..rows.end * self.out_size].chunks(self.out_size) {
-                    for (sum, &dy) in sums.iter_mut().zip(dy) {
-                        *sum += dy;
+            Slot::ScaledOutput(scale) => {
+                if let SlotGradient::Scale(sums) = slot {
+                    sum_of_products(sums, dy, &saved.scaled);
+                }
+                self.backward_plain(&scale_columns(dy, scale), x, dx, update, weight, bias);
+            }
+            Slot::LowRank(low_rank) => {
+                let slot = match slot {
+                    SlotGradient::LowRank(slot) => Some(slot),
+                    _ => None,
+                };
+                match low_rank.dora {
+                    None => {
+                        self.backward_plain(dy, x, dx, update, weight, bias);
+                        low_rank.backward(dy, x, &saved.low, dx, slot.map(|g| (g.a, g.b)));
+                    }
+                    Some(dora) => {
+                        self.add_bias_gradient(dy, bias);
+                        self.backward_dora(low_rank, &dora, dy, x, saved, dx, update, slot);
                     }
                 }
-            });
-        }
-        if let Some(lora) = &self.lora {
-            self.backward_low_rank(lora, dy_mat, x, &saved.low, dx, gradient.lora);
+            }
         }
     }
 
-    fn backward_low_rank(
+    /// The gradients of `x W^T + b`.
+    fn backward_plain(
         &self,
-        lora: &LowRank<T>,
-        dy: Mat<T>,
+        dy: &[T],
         x: &[T],
-        low: &[T],
         dx: &mut [T],
-        gradient: Option<(&mut [T], &mut [T])>,
+        update: Update,
+        weight: Option<&mut [T]>,
+        bias: Option<&mut [T]>,
     ) {
         let n = x.len() / self.in_size;
-        let a = Mat::new(lora.a, lora.r, self.in_size);
-        let b = Mat::new(lora.b, self.out_size, lora.r);
-        let mut d_low = vec![T::ZERO; n * lora.r];
-        par_product(MatMut::new(&mut d_low, n, lora.r), Update::Set, lora.scaling, dy, b);
-        let d_low = Mat::new(&d_low, n, lora.r);
-        if let Some((da, db)) = gradient {
-            let db = MatMut::new(db, self.out_size, lora.r);
-            par_product(db, Update::Add, lora.scaling, dy.t(), Mat::new(low, n, lora.r));
-            let dropped = lora.drop(x);
-            let da = MatMut::new(da, lora.r, self.in_size);
-            par_product(da, Update::Add, T::ONE, d_low.t(), Mat::new(&dropped, n, self.in_size));
-        }
-        match &lora.dropout {
-            None => par_product(MatMut::new(dx, n, self.in_size), Update::Add, T::ONE, d_low, a),
-            Some(dropout) => {
-                let mut masked = vec![T::ZERO; n * self.in_size];
-                let out = MatMut::new(&mut masked, n, self.in_size);
-                par_product(out, Update::Set, T::ONE, d_low, a);
-                dropout.apply(&mut masked);
-                add_assign(dx, &masked);
+        self.weight.backward(dy, self.out_size, dx, self.in_size, update);
+        if let Some(dw) = weight {
+            let (dy, x) = (Mat::new(dy, n, self.out_size), Mat::new(x, n, self.in_size));
+            match self.weight {
+                Weight::Dense(_) => {
+                    par_product(MatMut::new(dw, self.out_size, self.in_size), Update::Add, T::ONE, dy.t(), x);
+                }
+                Weight::Transposed(_) => {
+                    par_product(MatMut::new(dw, self.in_size, self.out_size), Update::Add, T::ONE, x.t(), dy);
+                }
+                Weight::Nf4(_) => unreachable!("quantized weights are frozen"),
             }
+        }
+        self.add_bias_gradient(dy, bias);
+    }
+
+    fn add_bias_gradient(&self, dy: &[T], bias: Option<&mut [T]>) {
+        if let Some(sums) = bias {
+            let width = self.out_size;
+            sum_over_rows(sums, dy.len() / width, |rows, sums| {
+                for dy in dy[rows.start * width..rows.end * width].chunks(width) {
+                    sums.iter_mut().zip(dy).for_each(|(sum, &dy)| *sum += dy);
+                }
+            });
         }
     }
 }
 
-impl<T: Real> LowRank<'_, T> {
-    fn drop<'b>(&self, x: &'b [T]) -> Cow<'b, [T]> {
-        match &self.dropout {
-            None => Cow::Borrowed(x),
-            Some(dropout) => {
-                let mut x = x.to_vec();
-                dropout.apply(&mut x);
-                Cow::Owned(x)
-            }
+/// `x` with column `j` multiplied by `scale[j]`.
+fn scale_columns<T: Real>(x: &[T], scale: &[T]) -> Vec<T> {
+    let mut scaled = x.to_vec();
+    scaled.par_chunks_mut(scale.len()).for_each(|row| {
+        row.iter_mut().zip(scale).for_each(|(x, &scale)| *x *= scale);
+    });
+    scaled
+}
+
+/// `out (+)= x`, column `j` of `x` multiplied by `scale[j]`.
+fn add_scaled_columns<T: Real>(out: &mut [T], update: Update, x: &[T], scale: &[T]) {
+    let width = scale.len();
+    out.par_chunks_mut(width).zip(x.par_chunks(width)).for_each(|(out, x)| {
+        for ((out, &x), &scale) in out.iter_mut().zip(x).zip(scale) {
+            *out = if update == Update::Add { *out + x * scale } else { x * scale };
         }
-    }
+    });
+}
+
+/// `sums[j] += sum_i a[i, j] b[i, j]`.
+fn sum_of_products<T: Real>(sums: &mut [T], a: &[T], b: &[T]) {
+    let width = sums.len();
+    sum_over_rows(sums, a.len() / width, |rows, sums| {
+        let span = rows.start * width..rows.end * width;
+        for (a, b) in a[span.clone()].chunks(width).zip(b[span].chunks(width)) {
+            sums.iter_mut().zip(a).zip(b).for_each(|((sum, &a), &b)| *sum += a * b);
+        }
+    });
 }

@@ -18,7 +18,7 @@ fn scores_add_up_to_the_training_loss() {
     let adapter = random_adapter(&model, &Default::default(), 3);
     let batch = random_batch(40, &[30, 1, 70, 12], 4);
     let scores = loglikelihood(&model, Some(&adapter), &batch, &NEVER).unwrap();
-    let loss = TrainableModel::Lora { base: model, adapter }.loss(&batch, &NEVER).unwrap();
+    let loss = TrainableModel::Adapter { base: model, adapter }.loss(&batch, &NEVER).unwrap();
     let total: f64 = scores.iter().map(|score| score.loglikelihood).sum();
     assert!((total + loss.nll_sum).abs() < 1e-5 * loss.nll_sum);
     assert_eq!(scores.iter().map(|score| score.n_tokens).sum::<usize>(), loss.n_targets);

@@ -1,7 +1,7 @@
 //! The parameter list that optimizers and checkpoints rely on.
 
 use super::*;
-use crate::LoraConfig;
+use crate::AdapterConfig;
 use crate::testing::tiny_config;
 
 fn names(trainable: &TrainableModel) -> Vec<String> {
@@ -35,9 +35,9 @@ fn full_training_lists_every_tensor_once_in_the_documented_order() {
 fn an_adapter_lists_a_then_b_and_leaves_the_base_alone() {
     let base = Model::init(tiny_config(), 1);
     let before = base.fingerprint();
-    let config = LoraConfig { target_modules: vec!["o_proj".to_owned()], ..LoraConfig::default() };
-    let adapter = LoraAdapter::init(&base, &config, 2).unwrap();
-    let mut trainable = TrainableModel::Lora { base, adapter: adapter.clone() };
+    let config = AdapterConfig { target_modules: vec!["o_proj".to_owned()], ..AdapterConfig::default() };
+    let adapter = Adapter::init(&base, &config, 2).unwrap();
+    let mut trainable = TrainableModel::Adapter { base, adapter: adapter.clone() };
     let path = |layer: usize, matrix: &str| {
         format!("base_model.model.model.layers.{layer}.self_attn.o_proj.lora_{matrix}.weight")
     };

@@ -19,7 +19,7 @@ fn check_variant(name: &str) {
     let mut weights = model.weights().cast::<f64>();
     let batch = random_batch(config.vocab_size, &[19, 6], 23);
     let mut gradients = zeros(&weights.tensors);
-    let decoder = Decoder { config: &config, weights: &weights, lora: None };
+    let decoder = Decoder::new(&config, &weights, None);
     decoder.accumulate(&batch, 1.0, None, Gradients::Full(&mut gradients), &NEVER).unwrap();
     for (tensor, gradient) in gradients.iter().enumerate() {
         let tensor_name = weights.tensors[tensor].name.clone();
@@ -29,7 +29,7 @@ fn check_variant(name: &str) {
             let step = 1e-5;
             let mut at = |step: f64| {
                 weights.tensors[tensor].values.as_mut_slice()[i] += step;
-                let decoder = Decoder { config: &config, weights: &weights, lora: None };
+                let decoder = Decoder::new(&config, &weights, None);
                 let loss = decoder.loss(&batch, &NEVER).unwrap().nll_sum;
                 weights.tensors[tensor].values.as_mut_slice()[i] -= step;
                 loss
@@ -89,4 +89,14 @@ fn parallel_residual_and_projections_joined_by_head() {
 #[test]
 fn layer_norm_with_a_sequential_residual() {
     check_variant("gpt-neox-sequential");
+}
+
+#[test]
+fn adapters_on_transposed_and_joined_modules() {
+    let ia3 = AdapterConfig { kind: AdapterKind::Ia3, target_modules: Vec::new(), ..AdapterConfig::default() };
+    for name in ["gpt2", "gpt-neox", "phi3"] {
+        let model = randomized(Model::init(config(name), 24), 25);
+        check_adapter(&model, AdapterConfig { r: 1, use_dora: true, ..AdapterConfig::default() });
+        check_adapter(&model, ia3.clone());
+    }
 }
