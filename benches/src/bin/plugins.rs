@@ -87,7 +87,10 @@ fn sql(host: &Host) -> Result<Value, Box<dyn std::error::Error>> {
     build_database(&script, &path)?;
     let queries: Vec<(String, String)> = (0..PAIRS)
         .map(|i| {
-            let gold = format!("SELECT name, count(*), sum(price) FROM item WHERE price > {} GROUP BY name ORDER BY name", i % 31);
+            let gold = format!(
+                "SELECT name, count(*), sum(price) FROM item WHERE price > {} GROUP BY name ORDER BY name",
+                i % 31
+            );
             (gold.replace("price >", "item.price >"), gold)
         })
         .collect();
@@ -102,7 +105,9 @@ fn sql(host: &Host) -> Result<Value, Box<dyn std::error::Error>> {
     let mut metric = plugin.open_metric(&json!({}), Context::default(), &databases)?;
     let rounds = (0..3).map(|_| seconds(|| metric.score_rows(&batch).map(drop))).collect::<Result<Vec<_>, _>>()?;
     let pairs = PAIRS as f64 / median(rounds);
-    Ok(json!({ "pairs": PAIRS, "pairs_per_s": pairs, "database": path, "first_gold": queries.first().map(|(_, gold)| gold) }))
+    Ok(
+        json!({ "pairs": PAIRS, "pairs_per_s": pairs, "database": path, "first_gold": queries.first().map(|(_, gold)| gold) }),
+    )
 }
 
 fn seconds<E>(work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {

@@ -8,9 +8,9 @@
 
 mod accepted;
 mod adapter_record;
+mod attached;
 mod builtin;
 mod card;
-mod attached;
 mod gguf;
 mod loaded;
 mod resolve;

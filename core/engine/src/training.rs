@@ -10,8 +10,8 @@
 mod adapter;
 mod card;
 mod config;
-pub(crate) mod metrics;
 mod method;
+pub(crate) mod metrics;
 mod prepare;
 mod recipe;
 pub(crate) mod record;

@@ -221,7 +221,8 @@ fn damaged_models_are_named() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());
     let model = project.path().join("model");
-    let load = |client: &mut Client| client.call(Request::Load { model: "model".into(), name: None, accept_base: false });
+    let load =
+        |client: &mut Client| client.call(Request::Load { model: "model".into(), name: None, accept_base: false });
     let weights = std::fs::read(model.join("model.safetensors")).unwrap();
     std::fs::write(model.join("model.safetensors"), &weights[..weights.len() / 2]).unwrap();
     let failure = load(&mut client).unwrap_err();

@@ -14,7 +14,8 @@ use luthier_protocol::{Failure, FailureKind, Request, Response};
 
 /// A metric of the id `hostile`, which behaves unless its configuration says otherwise.
 const COMPONENT: &[u8] = include_bytes!("../../../tests/guests/hostile/hostile.wasm");
-const GOLDEN: &str = r#"{"rows":[{"prediction":"a"},{"prediction":"b"}],"expect":[{"score":1},{"score":1}],"aggregate":{"score":1}}"#;
+const GOLDEN: &str =
+    r#"{"rows":[{"prediction":"a"},{"prediction":"b"}],"expect":[{"score":1},{"score":1}],"aggregate":{"score":1}}"#;
 
 fn plugin(client: &mut Client, request: PluginRequest) -> Result<PluginReport, Failure> {
     match client.call(Request::Plugin(request)) {

@@ -118,11 +118,7 @@ pub fn scores_alone(
 }
 
 /// What vectors of sums come to.
-fn statistic(
-    metric: &MetricDescriptor,
-    sums: &[Vec<f64>],
-    reduce: &mut ReduceOne<'_>,
-) -> Result<Vec<f64>> {
+fn statistic(metric: &MetricDescriptor, sums: &[Vec<f64>], reduce: &mut ReduceOne<'_>) -> Result<Vec<f64>> {
     if sums.is_empty() {
         return Ok(Vec::new());
     }

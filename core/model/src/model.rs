@@ -203,7 +203,8 @@ impl Model {
 /// `model.gguf`, unless there are safetensors.
 fn gguf_file(dir: &Path) -> Option<std::path::PathBuf> {
     let path = dir.join("model.gguf");
-    let has_safetensors = ["model.safetensors", "model.safetensors.index.json"].iter().any(|name| dir.join(name).exists());
+    let has_safetensors =
+        ["model.safetensors", "model.safetensors.index.json"].iter().any(|name| dir.join(name).exists());
     (path.exists() && !has_safetensors).then_some(path)
 }
 

@@ -206,5 +206,8 @@ fn plugin_commands_say_what_they_do() {
         PluginRequest::Cell { name: Some("same-length".into()), source: "fn score() {}\n// not = TOML\n".into() }
     );
     assert_eq!(problem("%plugin build"), "`plugin build` needs a name, a folder, a file or an address");
-    assert_eq!(problem("%plugin instal x"), "`plugin` knows new, build, test, inspect, install, remove, found `instal`");
+    assert_eq!(
+        problem("%plugin instal x"),
+        "`plugin` knows new, build, test, inspect, install, remove, found `instal`"
+    );
 }

@@ -39,7 +39,8 @@ pub(super) fn run(args: &[String]) -> Result<()> {
     let pairs = report.pointer("/sql/pairs").map(Value::to_string).unwrap_or_default();
     let python = shell::output(Command::new("python3").args(["-c", PYTHON, &path, &pairs]))?;
     let python: Value = serde_json::from_str(&python)?;
-    if let (Some(sql), Some(theirs)) = (report.get_mut("sql").and_then(Value::as_object_mut), python.get("pairs_per_s")) {
+    if let (Some(sql), Some(theirs)) = (report.get_mut("sql").and_then(Value::as_object_mut), python.get("pairs_per_s"))
+    {
         let ours = sql.get("pairs_per_s").and_then(Value::as_f64).unwrap_or(f64::NAN);
         sql.insert("python_pairs_per_s".into(), theirs.clone());
         sql.insert("ratio_to_python".into(), json!(ours / theirs.as_f64().unwrap_or(f64::NAN)));

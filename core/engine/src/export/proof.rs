@@ -2,7 +2,7 @@
 //! may be.
 
 use luthier_model::gguf::Quant;
-use luthier_model::{Fidelity, Adapter, Model, SaveDtype, logits};
+use luthier_model::{Adapter, Fidelity, Model, SaveDtype, logits};
 use luthier_protocol::Event;
 use luthier_protocol::response::Proof;
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::testing::{random_adapter, random_ids, randomized, tiny_config};
-use crate::{Fidelity, AdapterConfig, Model, logits};
+use crate::{AdapterConfig, Fidelity, Model, logits};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 

@@ -28,9 +28,8 @@ impl Metric for Columns {
 
     fn score(&mut self, rows: &Batch) -> Result<Batch, Error> {
         let (predictions, references) = (rows.utf8("prediction")?, rows.utf8("reference")?);
-        let scores: Vec<RowScore> = (0..rows.rows)
-            .map(|row| RowScore::Score(agreement(predictions.text(row), references.text(row))))
-            .collect();
+        let scores: Vec<RowScore> =
+            (0..rows.rows).map(|row| RowScore::Score(agreement(predictions.text(row), references.text(row)))).collect();
         Ok(score_batch("score", &scores))
     }
 }
