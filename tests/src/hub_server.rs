@@ -196,7 +196,9 @@ impl HubServer {
         if mishaps.iter().any(|mishap| matches!(mishap, Mishap::IgnoreRange)) {
             request.headers.retain(|(name, _)| name != "range");
         }
-        let reply = self.route(&request);
+        // A server that answers with an error has done nothing.
+        let fails = mishaps.iter().any(|mishap| matches!(mishap, Mishap::Status(_)));
+        let reply = if fails { Reply::default() } else { self.route(&request) };
         let _ = http::write(&stream, &request, reply, &mishaps);
     }
 

@@ -77,7 +77,7 @@ fn every_format_comes_back_as_what_it_was() -> Result<()> {
         let dir = project.path().join(&out);
         assert!(dir.join(file).is_file(), "{file} in {exported}");
         let record: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("luthier-export.json"))?)?;
-        assert_eq!(record["proof"], exported["proof"]);
+        assert_same_proof(&record["proof"], &exported["proof"]);
         let loaded = if file.ends_with(".gguf") { format!("{out}/{file}") } else { out.clone() };
         let answer = ask(&project, &loaded)?;
         if dtype == "F32" {
@@ -87,6 +87,18 @@ fn every_format_comes_back_as_what_it_was() -> Result<()> {
         assert!(stderr.contains("exists"), "{stderr}");
     }
     no_leftovers(project.path())
+}
+
+/// Equal but for the last bit of a number that was printed and read once more.
+fn assert_same_proof(record: &Value, printed: &Value) {
+    let (record, printed) = (record.as_object().expect("a proof"), printed.as_object().expect("a proof"));
+    assert_eq!(record.keys().collect::<Vec<_>>(), printed.keys().collect::<Vec<_>>());
+    for (key, value) in record {
+        match (value.as_f64(), printed[key].as_f64()) {
+            (Some(a), Some(b)) => assert!((a - b).abs() <= 1e-12 * a.abs(), "{key}: {a}, {b}"),
+            _ => assert_eq!(value, &printed[key], "{key}"),
+        }
+    }
 }
 
 #[test]
@@ -130,7 +142,8 @@ fn an_adapter_can_be_trained_on_a_gguf_file() -> Result<()> {
     let project = trained()?;
     project.stdout(&["export", "mine", "--to", "gguf", "--quant", "Q8_0", "--out", "q"])?;
     let info = project.json(&["load", "q/mine-Q8_0.gguf", "as", "small", "--json"])?;
-    assert_eq!(info["dtype"], "q8_0", "{info}");
+    // Rows of 48 values hold no whole blocks of 32: most of this model stays in half precision.
+    assert_eq!(info["dtype"], "f16", "{info}");
     project.write("more.toml", "model = \"small\"\ndata = \"pairs.jsonl\"\n[train]\nmax_steps = 2\n")?;
     project.json(&["finetune", "more.toml", "--json"])?;
     ask(&project, "more")?;
