@@ -497,7 +497,7 @@ class CommandLineTest(unittest.TestCase):
             [program(), "finetune", "x.toml", "--json"], capture_output=True, text=True, timeout=60, env=env, cwd=PLACE.project
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(set(json.loads(done.stdout)), {"run", "adapter_dir", "steps", "final_loss", "seconds"})
+        self.assertLessEqual({"run", "adapter_dir", "steps", "final_loss", "seconds"}, set(json.loads(done.stdout)))
         self.assertIn("step 100/100", done.stderr)
         heard = json.loads(pathlib.Path(runtime, "heard.jsonl").read_text().splitlines()[0])
         self.assertEqual(heard["request"]["name"], "x")
