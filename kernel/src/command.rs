@@ -35,6 +35,7 @@ pub mod plugins;
 pub mod pull;
 pub mod push;
 pub mod resume;
+pub mod review;
 pub mod runs;
 pub mod show;
 pub mod synthesize;
@@ -87,8 +88,10 @@ pub struct Positional {
     pub label: &'static str,
     /// The command cannot do without.
     pub required: bool,
-    /// Takes all further words, joined by blanks.
+    /// Takes all further words, joined by `separator`.
     pub rest: bool,
+    /// See `rest`.
+    pub separator: char,
     /// A word that may stand before it: `as`.
     pub keyword: Option<&'static str>,
     /// What names complete here.
@@ -144,7 +147,7 @@ impl Key {
 impl Positional {
     /// A required word.
     pub const fn required(key: &'static str, label: &'static str, names: Names, doc: &'static str) -> Self {
-        Positional { key, label, required: true, rest: false, keyword: None, names, doc }
+        Positional { key, label, required: true, rest: false, separator: ' ', keyword: None, names, doc }
     }
 
     /// A word that may be left out.
@@ -171,7 +174,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 26] = [
+static COMMANDS: [&Command; 27] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -180,6 +183,7 @@ static COMMANDS: [&Command; 26] = [
     &datasets::COMMAND,
     &synthesize::COMMAND,
     &show::COMMAND,
+    &review::COMMAND,
     &finetune::COMMAND,
     &check::COMMAND,
     &ask::COMMAND,

@@ -6,10 +6,16 @@
 //!
 //! No clock: `strftime_now` sees [`RenderDate`], so that a prompt is the same today and tomorrow.
 
+mod context;
 mod environment;
+mod filters;
+mod limits;
+mod methods;
 mod python;
 mod source;
+mod tags;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,6 +71,7 @@ struct Inner {
     tokens: Vec<(String, String)>,
     date: RenderDate,
     fingerprint: String,
+    marks_generation: bool,
 }
 
 impl std::fmt::Debug for ChatTemplate {
@@ -121,26 +128,54 @@ impl ChatTemplate {
             hash.update(part);
         }
         let fingerprint = format!("sha256:{:x}", hash.finalize());
+        let marks_generation = tags::marks_generation(source);
         let (name, source) = (name.to_string(), source.to_string());
-        Ok(ChatTemplate { inner: Arc::new(Inner { name, source, environment, tokens, date, fingerprint }) })
+        let inner = Inner { name, source, environment, tokens, date, fingerprint, marks_generation };
+        Ok(ChatTemplate { inner: Arc::new(inner) })
     }
 
     /// The text that the model sees. With `add_generation_prompt` it ends where the model's answer
     /// begins.
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`] with the template's own complaint (`raise_exception`) or its fault.
+    /// [`Error::ChatTemplate`] with the template's own complaint (`raise_exception`) or its fault,
+    /// or that it was stopped (a loop without end, a text without end).
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+        environment::render(&self.inner.environment, self.name(), self.context(messages, add_generation_prompt, false)?)
+    }
+
+    /// The text of a whole conversation, and the bytes of it that the template marks as the
+    /// assistant's (`{% generation %}`), ascending.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`]; a text that holds the noncharacters U+FDD0 or U+FDD1 is refused.
+    pub fn render_marked(&self, messages: &[Message]) -> Result<(String, Vec<Range<usize>>)> {
+        if messages.iter().any(|message| message.content.contains(environment::MARKS)) {
+            return Err(template_error(self.name(), "the text holds the noncharacters U+FDD0 or U+FDD1"));
+        }
+        let context = self.context(messages, false, true)?;
+        let marked = environment::render(&self.inner.environment, self.name(), context)?;
+        Ok(without_marks(&marked))
+    }
+
+    /// Does the template mark what an assistant says.
+    pub fn marks_generation(&self) -> bool {
+        self.inner.marks_generation
+    }
+
+    fn context(&self, messages: &[Message], add_generation_prompt: bool, marking: bool) -> Result<Value> {
+        let conversation =
+            context::Conversation::new(messages).map_err(|finding| template_error(self.name(), finding))?;
         let tokens = self.inner.tokens.iter().map(|(key, text)| (key.as_str(), Value::from(text.as_str())));
         let context = [
-            ("messages", messages.iter().map(message_value).collect()),
+            ("messages", conversation.messages),
             ("add_generation_prompt", Value::from(add_generation_prompt)),
             // transformers passes both, as None, when the caller has none.
-            ("tools", Value::from(())),
+            ("tools", conversation.tools),
             ("documents", Value::from(())),
+            (environment::MARKING, Value::from(marking)),
         ];
-        let context = Value::from_pairs(tokens.chain(context));
-        environment::render(&self.inner.environment, self.name(), context)
+        Ok(Value::from_pairs(tokens.chain(context)))
     }
 
     /// Is it the plain default.
@@ -169,8 +204,20 @@ impl ChatTemplate {
     }
 }
 
-fn message_value(message: &Message) -> Value {
-    Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())])
+/// Takes the marks out of a text, and says where they were.
+fn without_marks(marked: &str) -> (String, Vec<Range<usize>>) {
+    let mut text = String::with_capacity(marked.len());
+    let mut spans = Vec::new();
+    let mut start = None;
+    for symbol in marked.chars() {
+        match symbol {
+            symbol if symbol == environment::MARKS[0] => start = Some(text.len()),
+            symbol if symbol == environment::MARKS[1] => spans.extend(start.take().map(|start| start..text.len())),
+            symbol => text.push(symbol),
+        }
+    }
+    spans.retain(|span| !span.is_empty());
+    (text, spans)
 }
 
 fn template_error(name: &str, finding: impl Into<String>) -> Error {
@@ -178,4 +225,4 @@ fn template_error(name: &str, finding: impl Into<String>) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

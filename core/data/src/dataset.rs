@@ -11,7 +11,7 @@
 
 pub(crate) mod cells;
 mod checks;
-mod fingerprint;
+pub(crate) mod fingerprint;
 mod splits;
 mod store;
 
@@ -70,6 +70,9 @@ pub struct Dataset {
     pub roles: Roles,
     /// `sha256:…` of schema, content and order.
     pub fingerprint: String,
+    /// Fingerprint of the version that people's edits were made to, if any were (see
+    /// [`crate::review`]).
+    pub derived_from: Option<String>,
     /// The template that renders it, if any.
     pub template: Option<TemplateUse>,
     /// SQLite files by name.
@@ -135,6 +138,7 @@ impl Dataset {
             fingerprint: fingerprint::of(&batch),
             batch,
             roles,
+            derived_from: None,
             template: options.template,
             databases: options.databases,
             accounting,
@@ -195,6 +199,12 @@ impl Dataset {
         counts
     }
 
+    /// Fingerprint of each split's rows, by its name: a split that has not changed keeps its own.
+    pub fn split_fingerprints(&self) -> BTreeMap<String, String> {
+        let names = self.split_counts().into_iter();
+        names.filter_map(|(name, _)| self.split(&name).ok().map(|rows| (name, fingerprint::of(&rows)))).collect()
+    }
+
     /// A column as text: numbers and booleans written out, null as "".
     ///
     /// # Errors
@@ -222,6 +232,24 @@ impl Dataset {
 /// [`Error::MissingColumn`] with the nearest name.
 pub fn text_column(what: &str, batch: &RecordBatch, column: &str) -> Result<Vec<String>> {
     cells::text_column(what, batch, column)
+}
+
+/// A warning if rows of `before` stand in another split now: other shares were asked for, or the
+/// rows' own `split` column says so.
+///
+/// # Errors
+/// As [`text_column`].
+pub fn moved_rows(before: &Dataset, now: &Dataset) -> Result<Option<String>> {
+    let keyed = |dataset: &Dataset| -> Result<BTreeMap<String, String>> {
+        let keys = splits::prompt_keys(&dataset.name, &dataset.batch, &dataset.roles)?.unwrap_or_default();
+        Ok(keys.into_iter().zip(dataset.text_column(SPLIT)?).collect())
+    };
+    let splits = keyed(now)?;
+    let was = keyed(before)?;
+    let n_moved = was.iter().filter(|(key, split)| splits.get(*key).is_some_and(|now| now != *split)).count();
+    Ok((n_moved > 0).then(|| {
+        format!("{n_moved} prompts stand in another split than before: what was trained on may now be scored")
+    }))
 }
 
 fn fresh(n_rows: usize) -> Accounting {

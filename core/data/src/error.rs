@@ -17,7 +17,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file's format is none that can be imported.
-    #[error("{}: expected csv, json, jsonl or parquet, found {found}", path.display())]
+    #[error("{}: expected csv, tsv, json, jsonl, parquet, arrow or text, found {found}", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -55,6 +55,14 @@ pub enum Error {
     /// A Parquet file is damaged, truncated or hostile.
     #[error("{}: not a readable Parquet file: {found}", path.display())]
     Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader found.
+        found: String,
+    },
+    /// An Arrow IPC file is damaged, truncated, or of a kind that is not read.
+    #[error("{}: not a readable Arrow file: {found}", path.display())]
+    ArrowFile {
         /// The file.
         path: PathBuf,
         /// What the reader found.
@@ -192,12 +200,31 @@ pub enum Error {
         /// The limit.
         max_seq_len: usize,
     },
-    /// The examples would train nothing, or the wrong thing.
-    #[error("nothing sensible can be trained on these examples:\n{}", findings.join("\n"))]
-    Lint {
-        /// One finding per line.
-        findings: Vec<String>,
+    /// A row cannot be rendered or tokenized.
+    #[error("row {row}: {source}")]
+    InRow {
+        /// Row, counted from 1.
+        row: u64,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
+    /// The examples would train nothing, or the wrong thing.
+    #[error("the data lint stops this run:\n{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Lint {
+        /// What stops it.
+        findings: Vec<luthier_protocol::response::Finding>,
+    },
+    /// A finding that should pass has a name that no rule has.
+    #[error("no finding of the data lint is named `{name}`; did you mean `{nearest}`?")]
+    UnknownFinding {
+        /// The name given.
+        name: String,
+        /// The nearest one there is.
+        nearest: String,
+    },
+    /// Somebody stopped it.
+    #[error("interrupted")]
+    Interrupted,
     /// A renderer or extractor (a plugin, mostly) failed.
     #[error("{what}: {finding}")]
     Renderer {

@@ -1,21 +1,37 @@
-//! Messages and the answer to learn, as token ids and labels.
+//! Rows as token ids and labels.
 //!
 //! ```text
-//! input_ids = encode(template(messages, add_generation_prompt)) ++ completion
+//! input_ids = encode(template(prompt, add_generation_prompt)) ++ completion
 //! completion = tokens of: lead + target + end of turn            (see `Prompter::answer_frame`)
-//! labels[i]  = input_ids[i] in the completion, IGNORE_INDEX before it
+//! labels[i]  = input_ids[i] where the loss looks (`LossOn`), else IGNORE_INDEX
 //! ```
 //!
-//! The prompt's ids are those that generation is given, always. Of a chat row with several
-//! assistant turns the last is trained on; earlier ones are context.
+//! The prompt's ids are those that generation is given, always. Raw text has no prompt: all of it
+//! is learned, with what the tokenizer puts in front and EOS behind.
+//!
+//! Rows are tokenized in parallel; what comes out does not depend on the number of threads.
 
-use luthier_protocol::response::Accounting;
-use luthier_protocol::spec::OnTooLong;
+mod built;
+mod conversation;
+mod preference;
+mod tokens;
 
-use crate::{Error, Message, Prompter, Result, lint};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use luthier_protocol::spec::{LossOn, OnTooLong};
+use rayon::prelude::*;
+
+pub use built::{Built, reason};
+pub use preference::{BuiltLabeled, BuiltPreferences, LabeledExample, PreferenceExample};
+
+use crate::lint::{self, Facts};
+use crate::{Error, Message, Prompter, Result, TrainingRow};
 
 /// Label of a token that the loss does not see (Hugging Face's value).
 pub const IGNORE_INDEX: i32 = -100;
+
+/// Rows tokenized between two looks at the cancel token.
+const ROWS_PER_CHUNK: usize = 512;
 
 /// One sequence to train on. `labels[i]` is `input_ids[i]` or [`IGNORE_INDEX`]; models shift inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +47,11 @@ impl Example {
     pub fn n_targets(&self) -> usize {
         self.labels.iter().skip(1).filter(|label| **label != IGNORE_INDEX).count()
     }
+
+    fn truncate(&mut self, n_tokens: usize) {
+        self.input_ids.truncate(n_tokens);
+        self.labels.truncate(n_tokens);
+    }
 }
 
 /// How examples are made.
@@ -40,79 +61,82 @@ pub struct ExampleBuilder {
     pub prompter: Prompter,
     /// Longest example, in tokens.
     pub max_seq_len: usize,
-    /// Loss on the prompt's tokens too.
-    pub train_on_prompt: bool,
+    /// Which tokens the loss sees.
+    pub loss_on: LossOn,
     /// What becomes of longer examples.
     pub on_too_long: OnTooLong,
 }
 
-/// Examples of many rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Built {
-    /// What is trained on.
-    pub examples: Vec<Example>,
-    /// Index of each example's row, from 0, ascending.
-    pub rows: Vec<usize>,
-    /// requested = kept + rejected, by reason.
-    pub accounting: Accounting,
-    /// Examples that were cut, findings of the lint.
-    pub warnings: Vec<String>,
-}
-
-/// Reasons in [`Built::accounting`].
-pub mod reason {
-    /// Left out by `on_too_long = "drop"`.
-    pub const TOO_LONG: &str = "longer than max_seq_len";
-    /// `on_too_long = "truncate"`, and nothing of the completion was left.
-    pub const PROMPT_TOO_LONG: &str = "prompt fills max_seq_len";
+/// One row's example and what the lint wants to know of how it came to be.
+#[derive(Debug, Clone)]
+struct Made {
+    example: Example,
+    is_unstable: bool,
 }
 
 impl ExampleBuilder {
+    /// The example of a prompt and its answer, whatever its length.
+    ///
+    /// # Errors
+    /// As [`ExampleBuilder::build_row`].
+    pub fn build(&self, messages: &[Message], target: &str) -> Result<Example> {
+        self.build_row(&TrainingRow::answered(messages.to_vec(), target))
+    }
+
     /// The example of one row, whatever its length.
     ///
     /// # Errors
-    /// As [`Prompter::render`], [`Prompter::encode`] and [`Prompter::answer_frame`].
-    pub fn build(&self, messages: &[Message], target: &str) -> Result<Example> {
-        let rendered = self.prompter.render(messages)?;
-        let prompt_ids = self.prompter.encode(&rendered)?;
-        let completion_ids = self.completion_ids(messages, &rendered, &prompt_ids, target)?;
-        let n_prompt = prompt_ids.len();
-        let mut input_ids = prompt_ids;
-        input_ids.extend(completion_ids);
-        let seen = |index: usize| self.train_on_prompt || index >= n_prompt;
-        let label = |(index, id): (usize, &u32)| if seen(index) { *id as i32 } else { IGNORE_INDEX };
-        let labels = input_ids.iter().enumerate().map(label).collect();
-        Ok(Example { input_ids, labels })
+    /// As [`Prompter::render`] and [`Prompter::encode`].
+    pub fn build_row(&self, row: &TrainingRow) -> Result<Example> {
+        self.make(row).map(|made| made.example)
     }
 
-    /// Ids of `lead + target + end`. Tokenized together with the prompt, as text is in
-    /// pre-training, where that leaves the prompt's ids as they are; else on their own.
-    fn completion_ids(
-        &self,
-        messages: &[Message],
-        rendered: &str,
-        prompt_ids: &[u32],
-        target: &str,
-    ) -> Result<Vec<u32>> {
-        let frame = self.prompter.answer_frame(messages, rendered, target)?;
-        let completion = format!("{}{target}{}", frame.lead, frame.end);
-        let together = self.prompter.encode(&format!("{rendered}{completion}"))?;
-        let mut ids = match together.strip_prefix(prompt_ids) {
-            Some(ids) => ids.to_vec(),
-            None => self.prompter.tokenizer.encode(&completion, false)?,
-        };
-        if frame.needs_eos {
-            ids.extend(self.prompter.tokenizer.eos_id());
+    fn make(&self, row: &TrainingRow) -> Result<Made> {
+        match row {
+            TrainingRow::Text(text) => {
+                Ok(Made { example: tokens::raw_text(&self.prompter, text)?, is_unstable: false })
+            }
+            TrainingRow::Turns { prompt, answer } => self.make_turns(prompt, answer),
         }
-        Ok(ids)
     }
 
-    /// Examples of all rows, with `on_too_long` applied and the lint passed.
+    fn make_turns(&self, prompt: &[Message], answer: &[Message]) -> Result<Made> {
+        let text = conversation::training_text(&self.prompter, prompt, answer, self.loss_on)?;
+        let is_unstable = matches!(&text, conversation::TrainingText::Split(split) if split.is_unstable);
+        Ok(Made { example: tokens::example(&self.prompter, &text)?, is_unstable })
+    }
+
+    /// Examples of all rows with `on_too_long` applied, and what the lint says about them
+    /// ([`Built::findings`]); the caller decides which findings may pass ([`lint::gate`]).
+    /// `progress` is told the rows done so far.
     ///
     /// # Errors
     /// [`Error::TooLong`] naming the first row that is too long, if `on_too_long` is `error`;
+    /// [`Error::InRow`] with what [`ExampleBuilder::build_row`] gives; [`Error::Interrupted`].
+    pub fn build_rows(
+        &self,
+        rows: &[TrainingRow],
+        cancel: &AtomicBool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Built> {
+        let made = self.make_all(rows, |row| self.make(row), cancel, progress)?;
+        let mut built = Built::new(rows.len());
+        let mut facts = Facts::default();
+        for (row, made) in made.into_iter().enumerate() {
+            facts.see(row, made.is_unstable);
+            let fitted = self.fit(row, made.example)?;
+            built.keep(row, fitted, &mut facts);
+        }
+        built.report(self.max_seq_len);
+        built.findings = lint::lint(&built.examples, &built.rows, rows, &facts, &self.prompter);
+        Ok(built)
+    }
+
+    /// [`ExampleBuilder::build_rows`], with every error of the lint refused.
+    ///
+    /// # Errors
     /// [`Error::Lint`] if examples would train nothing or the wrong thing, or none is left; as
-    /// [`ExampleBuilder::build`].
+    /// [`ExampleBuilder::build_rows`].
     pub fn build_all(&self, conversations: &[Vec<Message>], targets: &[String]) -> Result<Built> {
         if conversations.len() != targets.len() {
             return Err(Error::Renderer {
@@ -121,28 +145,37 @@ impl ExampleBuilder {
                 source: None,
             });
         }
-        let mut built = Built {
-            examples: Vec::with_capacity(targets.len()),
-            rows: Vec::with_capacity(targets.len()),
-            accounting: Accounting { requested: targets.len() as u64, ..Accounting::default() },
-            warnings: Vec::new(),
-        };
-        let mut n_cut = 0;
-        for (row, (messages, target)) in conversations.iter().zip(targets).enumerate() {
-            let example = self.build(messages, target)?;
-            match self.fit(row, example)? {
-                Fitted::Whole(example) => built.keep(row, example),
-                Fitted::Cut(example) => {
-                    n_cut += 1;
-                    built.keep(row, example);
-                }
-                Fitted::Rejected(reason) => *built.accounting.rejected.entry(reason.into()).or_default() += 1,
-            }
-        }
-        built.accounting.kept = built.examples.len() as u64;
-        built.report(n_cut, self.max_seq_len);
-        built.warnings.extend(lint(&built.examples, &built.rows, &self.prompter)?);
+        let rows: Vec<TrainingRow> = conversations
+            .iter()
+            .zip(targets)
+            .map(|(messages, target)| TrainingRow::answered(messages.clone(), target))
+            .collect();
+        let mut built = self.build_rows(&rows, &AtomicBool::new(false), &mut |_| {})?;
+        built.findings = lint::gate(built.findings, &[])?;
         Ok(built)
+    }
+
+    /// `make` of every item, in their order, on all threads; the first row's error wins.
+    fn make_all<T: Sync, M: Send>(
+        &self,
+        items: &[T],
+        make: impl Fn(&T) -> Result<M> + Sync,
+        cancel: &AtomicBool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<M>> {
+        let mut all = Vec::with_capacity(items.len());
+        for chunk in items.chunks(ROWS_PER_CHUNK) {
+            if cancel.load(Ordering::SeqCst) {
+                return Err(Error::Interrupted);
+            }
+            let made: Vec<Result<M>> = chunk.par_iter().map(&make).collect();
+            for result in made {
+                let row = all.len() as u64 + 1;
+                all.push(result.map_err(|error| Error::InRow { row, source: Box::new(error) })?);
+            }
+            progress(all.len() as u64);
+        }
+        Ok(all)
     }
 
     fn fit(&self, row: usize, mut example: Example) -> Result<Fitted> {
@@ -154,8 +187,7 @@ impl ExampleBuilder {
             OnTooLong::Error => Err(Error::TooLong { row: row as u64 + 1, n_tokens, max_seq_len: self.max_seq_len }),
             OnTooLong::Drop => Ok(Fitted::Rejected(reason::TOO_LONG)),
             OnTooLong::Truncate => {
-                example.input_ids.truncate(self.max_seq_len);
-                example.labels.truncate(self.max_seq_len);
+                example.truncate(self.max_seq_len);
                 Ok(if example.n_targets() == 0 {
                     Fitted::Rejected(reason::PROMPT_TOO_LONG)
                 } else {
@@ -170,23 +202,6 @@ enum Fitted {
     Whole(Example),
     Cut(Example),
     Rejected(&'static str),
-}
-
-impl Built {
-    fn keep(&mut self, row: usize, example: Example) {
-        self.rows.push(row);
-        self.examples.push(example);
-    }
-
-    fn report(&mut self, n_cut: u64, max_seq_len: usize) {
-        let requested = self.accounting.requested;
-        for (reason, n) in &self.accounting.rejected {
-            self.warnings.push(format!("{n} of {requested} examples were left out: {reason} = {max_seq_len}"));
-        }
-        if n_cut > 0 {
-            self.warnings.push(format!("{n_cut} of {requested} examples were cut to max_seq_len = {max_seq_len}"));
-        }
-    }
 }
 
 #[cfg(test)]

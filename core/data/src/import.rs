@@ -1,13 +1,15 @@
-//! Files of rows to one Arrow [`RecordBatch`]: CSV, JSON array, JSON lines, Parquet.
+//! Files of rows to one Arrow [`RecordBatch`]: CSV, JSON array, JSON lines, Parquet, Arrow IPC, text.
 //!
 //! Whatever the file, a column comes out as one of four types ([`normalize`]): `Utf8`, `Int64`,
 //! `Float64`, `Boolean`; lists and objects become JSON text. Nothing is skipped: a row that cannot
 //! be read is an error with its place. Must not know: roles, splits, tokens.
 
+mod arrow;
 mod csv;
 mod json;
 pub(crate) mod normalize;
 pub(crate) mod parquet;
+mod text;
 
 use std::fs::File;
 use std::path::Path;
@@ -32,7 +34,13 @@ pub enum Format {
     Jsonl,
     /// Apache Parquet.
     Parquet,
+    /// Arrow IPC, file or stream.
+    Arrow,
+    /// Plain text; each row is this.
+    Text(Unit),
 }
+
+pub use text::Unit;
 
 impl Format {
     /// From the name given, else from the extension of `path`.
@@ -48,6 +56,10 @@ impl Format {
             "json" => Ok(Format::Json),
             "jsonl" | "ndjson" => Ok(Format::Jsonl),
             "parquet" => Ok(Format::Parquet),
+            "arrow" | "feather" | "ipc" | "arrows" => Ok(Format::Arrow),
+            "txt" | "text" => Ok(Format::Text(Unit::Line)),
+            "paragraphs" => Ok(Format::Text(Unit::Paragraph)),
+            "document" => Ok(Format::Text(Unit::Document)),
             _ => Err(Error::UnknownFormat {
                 path: path.to_path_buf(),
                 found: if name.is_empty() { "a file without an extension".into() } else { format!("`{name}`") },
@@ -56,12 +68,13 @@ impl Format {
     }
 }
 
-/// All rows of a file. `format`: `csv`, `tsv`, `json`, `jsonl` or `parquet`; by extension if None.
+/// All rows of a file. `format`: `csv`, `tsv`, `json`, `jsonl`, `parquet`, `arrow`, `text`,
+/// `paragraphs` or `document`; by extension if None.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::UnknownFormat`], [`Error::TooLarge`], [`Error::Empty`] (no rows),
 /// [`Error::Malformed`] with the line, [`Error::Cell`] with the row and column,
-/// [`Error::Parquet`], [`Error::ColumnType`].
+/// [`Error::Parquet`], [`Error::ArrowFile`], [`Error::ColumnType`].
 pub fn read_table(path: &Path, format: Option<&str>) -> Result<RecordBatch> {
     let format = Format::of(path, format)?;
     let file = open(path)?;
@@ -71,6 +84,8 @@ pub fn read_table(path: &Path, format: Option<&str>) -> Result<RecordBatch> {
         Format::Json => json::read(path, file)?,
         Format::Jsonl => json::read_lines(path, file)?,
         Format::Parquet => parquet::read(path, file)?,
+        Format::Arrow => arrow::read(path, file)?,
+        Format::Text(unit) => text::read(path, file, unit)?,
     };
     if batch.num_rows() == 0 {
         return Err(Error::Empty { path: path.to_path_buf() });

@@ -6,12 +6,13 @@
 //! ```no_run
 //! # use luthier_data::{Message, Prompter};
 //! let prompter = Prompter::from_dir("models/pico".as_ref())?;
-//! let messages = [Message { role: "user".into(), content: "How many orders are open?".into() }];
+//! let messages = [Message::new("user", "How many orders are open?")];
 //! let prompt_ids = prompter.encode(&prompter.render(&messages)?)?;
 //! # Ok::<(), luthier_data::Error>(())
 //! ```
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -76,6 +77,50 @@ impl Prompter {
         })
     }
 
+    /// [`Prompter::encode`], with the bytes of `rendered` that each id is of; special tokens put in
+    /// front are of none (`0..0`).
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_offsets(&self, rendered: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let bare = self.tokenizer.encode_with_offsets(rendered, false)?;
+        let n_before = self.encode(rendered)?.len().saturating_sub(bare.len());
+        if n_before == 0 {
+            return Ok(bare);
+        }
+        let with_special = self.encode(rendered)?;
+        let before = with_special.into_iter().take(n_before).map(|id| (id, 0..0));
+        Ok(before.chain(bare).collect())
+    }
+
+    /// Ids of a prompt and of what follows it. The prompt's are those of [`Prompter::encode`]; the
+    /// rest is tokenized together with it, as text is in pre-training, where that leaves the
+    /// prompt's ids as they are, else on its own.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_continued(&self, rendered: &str, continuation: &str) -> Result<(Vec<u32>, Vec<u32>)> {
+        let prompt_ids = self.encode(rendered)?;
+        let together = self.encode(&format!("{rendered}{continuation}"))?;
+        let ids = match together.strip_prefix(prompt_ids.as_slice()) {
+            Some(ids) => ids.to_vec(),
+            None => self.encode_inner(continuation)?,
+        };
+        Ok((prompt_ids, ids))
+    }
+
+    /// Ids of text that stands inside other text: without the word mark or blank that some
+    /// tokenizers put in front of everything they are given.
+    fn encode_inner(&self, text: &str) -> Result<Vec<u32>> {
+        const ANCHOR: &str = "\n";
+        let anchor = self.tokenizer.encode(ANCHOR, false)?;
+        let anchored = self.tokenizer.encode(&format!("{ANCHOR}{text}"), false)?;
+        match anchored.strip_prefix(anchor.as_slice()) {
+            Some(ids) if !anchor.is_empty() => Ok(ids.to_vec()),
+            _ => self.tokenizer.encode(text, false),
+        }
+    }
+
     /// What the template writes before and after `answer` as the next turn.
     ///
     /// # Errors
@@ -84,7 +129,7 @@ impl Prompter {
     /// model another prompt than generation does.
     pub fn answer_frame(&self, messages: &[Message], rendered: &str, answer: &str) -> Result<AnswerFrame> {
         let mut conversation = messages.to_vec();
-        conversation.push(Message { role: "assistant".into(), content: answer.to_string() });
+        conversation.push(Message::new("assistant", answer));
         let full = self.template.render(&conversation, false)?;
         let wrong = |finding: &str| {
             let template = self.template.name().to_string();
@@ -102,18 +147,31 @@ impl Prompter {
         // the prompt in training exactly as it will in generation.
         let before = &turn[..start];
         let lead = if before.trim().is_empty() && !answer.starts_with(before) { before } else { "" };
-        Ok(self.frame(lead, &turn[start + trimmed.len()..]))
+        let (end, needs_eos) = self.end_of_turn(&turn[start + trimmed.len()..]);
+        Ok(AnswerFrame { lead: lead.to_string(), end: end.to_string(), needs_eos })
     }
 
-    fn frame(&self, lead: &str, after: &str) -> AnswerFrame {
-        let texts = self.tokenizer.special_texts();
+    /// The part of what a template writes after an answer that the answer's author must learn: up
+    /// to and including the first special token and those right behind it (Cohere ends a response
+    /// and then a turn). Without one, all but the whitespace at the end, and EOS has to follow.
+    pub(crate) fn end_of_turn<'a>(&self, after: &'a str) -> (&'a str, bool) {
+        let Some(special) = self.first_special(after) else { return (after.trim_end(), true) };
+        let mut end = special.end;
+        while let Some(next) =
+            self.tokenizer.special_texts().iter().find(|text| after[end..].starts_with(text.as_str()))
+            && self.tokenizer.bos_token() != Some(next.as_str())
+        {
+            end += next.len();
+        }
+        (&after[..end], false)
+    }
+
+    /// Where the first special token is spelled out.
+    pub(crate) fn first_special(&self, text: &str) -> Option<Range<usize>> {
         // `special_texts` is longest first, so that of two at one place the longer wins.
-        let first = texts.iter().filter_map(|text| Some((after.find(text.as_str())?, text.len())));
-        let (end, needs_eos) = match first.min_by_key(|(start, _)| *start) {
-            Some((start, len)) => (&after[..start + len], false),
-            None => (after.trim_end(), true),
-        };
-        AnswerFrame { lead: lead.to_string(), end: end.to_string(), needs_eos }
+        let texts = self.tokenizer.special_texts().iter();
+        let found = texts.filter_map(|special| text.find(special.as_str()).map(|start| start..start + special.len()));
+        found.min_by_key(|special| special.start)
     }
 
     /// Ids that end generation of an answer, ascending: the tokenizer's and the template's end of
@@ -126,7 +184,7 @@ impl Prompter {
 
     /// The special token that ends an answer, if the template writes one.
     fn end_of_turn_id(&self) -> Option<u32> {
-        let messages = [Message { role: "user".into(), content: "question".into() }];
+        let messages = [Message::new("user", "question")];
         let rendered = self.render(&messages).ok()?;
         let frame = self.answer_frame(&messages, &rendered, "answer").ok()?;
         let ids = self.tokenizer.encode(&frame.end, false).ok()?;

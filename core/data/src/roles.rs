@@ -25,6 +25,24 @@ pub struct Roles {
     /// Chat messages, instead of prompt and completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<String>,
+    /// Raw text, instead of prompt and completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The system's words, for rows that have none in their messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Tools that may be called, as a JSON list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
+    /// The better of two answers, instead of a completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// The worse one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+    /// Whether the completion is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Rows with equal values stay in one split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -41,11 +59,33 @@ const INPUT_TIERS: [&[&str]; 1] = [&["input", "context"]];
 /// Chat: OpenAI's and ShareGPT's names.
 const MESSAGES_TIERS: [&[&str]; 2] = [&["messages"], &["conversations", "conversation"]];
 const GROUP_TIERS: [&[&str]; 1] = [&["group"]];
+/// Columns that are raw text, if nothing answers them.
+const TEXT_NAMES: [&str; 2] = ["text", "content"];
+const SYSTEM_TIERS: [&[&str]; 1] = [&["system", "system_prompt"]];
+const TOOLS_TIERS: [&[&str]; 1] = [&["tools"]];
+const CHOSEN_TIERS: [&[&str]; 1] = [&["chosen"]];
+const REJECTED_TIERS: [&[&str]; 1] = [&["rejected"]];
+const LABEL_TIERS: [&[&str]; 1] = [&["label"]];
+
+/// What the rows of a dataset are, by their roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// A prompt and what answers it (Alpaca too).
+    Pair,
+    /// A conversation.
+    Chat,
+    /// Raw text.
+    Text,
+    /// A prompt, a better and a worse answer.
+    Preference,
+    /// A prompt, an answer, and whether it is wanted.
+    Labeled,
+}
 
 impl Roles {
     /// Checks the given roles against `columns` and guesses the others. `what` names the file or
     /// dataset in errors. With `required` (no task template renders the rows) the result has
-    /// either messages or both prompt and completion.
+    /// messages, raw text, a better and a worse answer, or a prompt and a completion.
     ///
     /// # Errors
     /// [`Error::MissingColumn`] with the nearest name; [`Error::Roles`] if a role has several
@@ -58,9 +98,7 @@ impl Roles {
             }
         }
         let guess = Guess { what, columns, given: &given };
-        if given.messages.is_some() && given.prompt.is_some() {
-            return Err(guess.error("a dataset has either the role `messages` or the role `prompt`, not both"));
-        }
+        guess.contradictions()?;
         match guess.all(required) {
             // A template renders the rows: what cannot be guessed is its own business.
             Err(_) if !required => Ok(given),
@@ -75,9 +113,30 @@ impl Roles {
             ("input", &self.input),
             ("completion", &self.completion),
             ("messages", &self.messages),
+            ("text", &self.text),
+            ("system", &self.system),
+            ("tools", &self.tools),
+            ("chosen", &self.chosen),
+            ("rejected", &self.rejected),
+            ("label", &self.label),
             ("group", &self.group),
         ];
         roles.into_iter().filter_map(|(role, column)| Some((role, column.as_ref()?))).collect()
+    }
+
+    /// What the rows are.
+    pub fn kind(&self) -> RowKind {
+        if self.text.is_some() {
+            RowKind::Text
+        } else if self.chosen.is_some() {
+            RowKind::Preference
+        } else if self.messages.is_some() {
+            RowKind::Chat
+        } else if self.label.is_some() {
+            RowKind::Labeled
+        } else {
+            RowKind::Pair
+        }
     }
 }
 
@@ -88,6 +147,12 @@ impl From<&RolesSpec> for Roles {
             input: spec.input.clone(),
             completion: spec.completion.clone(),
             messages: spec.messages.clone(),
+            text: spec.text.clone(),
+            system: spec.system.clone(),
+            tools: spec.tools.clone(),
+            chosen: spec.chosen.clone(),
+            rejected: spec.rejected.clone(),
+            label: spec.label.clone(),
             group: spec.group.clone(),
         }
     }
@@ -100,25 +165,87 @@ struct Guess<'a> {
 }
 
 impl Guess<'_> {
+    fn contradictions(&self) -> Result<()> {
+        let Roles { prompt, completion, messages, text, chosen, rejected, .. } = self.given;
+        if messages.is_some() && prompt.is_some() {
+            return Err(self.error("a dataset has either the role `messages` or the role `prompt`, not both"));
+        }
+        if text.is_some() && (prompt.is_some() || completion.is_some() || messages.is_some()) {
+            return Err(self.error("raw text (the role `text`) has no prompt, completion or messages"));
+        }
+        if chosen.is_some() && completion.is_some() {
+            return Err(self.error("a dataset has either the role `completion` or `chosen` and `rejected`, not both"));
+        }
+        if rejected.is_some() && chosen.is_none() && self.candidates(CHOSEN_TIERS[0], &[]).is_empty() {
+            return Err(self.error("the role `rejected` needs the role `chosen` beside it"));
+        }
+        Ok(())
+    }
+
     fn all(&self, required: bool) -> Result<Roles> {
-        let group = self.role("group", &self.given.group, &GROUP_TIERS, &[])?;
+        let common = Roles {
+            group: self.role("group", &self.given.group, &GROUP_TIERS, &[])?,
+            system: self.role("system", &self.given.system, &SYSTEM_TIERS, &[])?,
+            tools: self.role("tools", &self.given.tools, &TOOLS_TIERS, &[])?,
+            ..Roles::default()
+        };
+        if self.given.text.is_some() {
+            return Ok(Roles { text: self.given.text.clone(), group: common.group, ..Roles::default() });
+        }
+        if let Some(roles) = self.preference(&common)? {
+            return Ok(roles);
+        }
         let messages = self.messages()?;
         if messages.is_some() {
-            return Ok(Roles { messages, group, ..Roles::default() });
+            return Ok(Roles { messages, ..common });
         }
+        self.pair(common, required)
+    }
+
+    fn pair(&self, common: Roles, required: bool) -> Result<Roles> {
         let taken: Vec<&String> = [&self.given.input, &self.given.completion].into_iter().flatten().collect();
         let prompt = self.role("prompt", &self.given.prompt, &PROMPT_TIERS, &taken)?;
-        let taken: Vec<&String> = [&self.given.input, &prompt].into_iter().flatten().collect();
+        let taken: Vec<&String> = [&self.given.input, &prompt, &self.given.label].into_iter().flatten().collect();
         let completion = self.role("completion", &self.given.completion, &COMPLETION_TIERS, &taken)?;
+        let nothing_given = self.given.prompt.is_none() && self.given.label.is_none();
+        if required
+            && completion.is_none()
+            && nothing_given
+            && let [only] = self.candidates(&TEXT_NAMES, &[]).as_slice()
+            && prompt.as_ref().is_none_or(|prompt| prompt == *only)
+        {
+            return Ok(Roles { text: Some((*only).clone()), group: common.group, ..Roles::default() });
+        }
         let taken: Vec<&String> = [&prompt, &completion].into_iter().flatten().collect();
         let input = self.role("input", &self.given.input, &INPUT_TIERS, &taken)?;
+        let label = self.role("label", &self.given.label, &LABEL_TIERS, &taken)?;
         let lacking = [("prompt", &prompt), ("completion", &completion)];
         if required && let Some((role, _)) = lacking.iter().find(|(_, column)| column.is_none()) {
             return Err(
                 self.error(&format!("no column is known to be the {role}; name it: roles = {{ {role} = \"…\" }}"))
             );
         }
-        Ok(Roles { prompt, input, completion, messages: None, group })
+        Ok(Roles { prompt, input, completion, label, ..common })
+    }
+
+    /// A better and a worse answer, with their prompt; without one the turns that both begin with
+    /// are the prompt.
+    fn preference(&self, common: &Roles) -> Result<Option<Roles>> {
+        if self.given.messages.is_some() || self.given.completion.is_some() {
+            return Ok(None);
+        }
+        let chosen = self.role("chosen", &self.given.chosen, &CHOSEN_TIERS, &[])?;
+        let rejected = self.role("rejected", &self.given.rejected, &REJECTED_TIERS, &[])?;
+        match (&chosen, &rejected) {
+            (Some(_), Some(_)) => {}
+            (Some(_), None) if self.given.chosen.is_some() => {
+                return Err(self.error("the role `chosen` needs the role `rejected` beside it"));
+            }
+            _ => return Ok(None),
+        }
+        let taken: Vec<&String> = [&self.given.input].into_iter().flatten().collect();
+        let prompt = self.role("prompt", &self.given.prompt, &PROMPT_TIERS, &taken)?;
+        Ok(Some(Roles { prompt, input: self.given.input.clone(), chosen, rejected, ..common.clone() }))
     }
 
     /// Chat messages, unless the person named a prompt or completion. A `prompt` beside messages

@@ -13,6 +13,7 @@
 mod display;
 mod special;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,6 +95,21 @@ impl Tokenizer {
             .encode_fast(text, add_special_tokens)
             .map(|encoding| encoding.get_ids().to_vec())
             .map_err(|error| Error::Tokenize { action: "encode", finding: error.to_string() })
+    }
+
+    /// Ids with the bytes of `text` that each is of, where the tokenizer knows them (a byte-level
+    /// tokenizer may leave the blank before a word out of its place).
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_offsets(&self, text: &str, add_special_tokens: bool) -> Result<Vec<(u32, Range<usize>)>> {
+        let encoding = self
+            .inner
+            .library
+            .encode(text, add_special_tokens)
+            .map_err(|error| Error::Tokenize { action: "encode", finding: error.to_string() })?;
+        let offsets = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
+        Ok(encoding.get_ids().iter().copied().zip(offsets).collect())
     }
 
     /// Text of `ids`, as transformers' `decode` gives it (its clean-up of spaces included where

@@ -14,6 +14,7 @@ pub(crate) mod load;
 pub(crate) mod plugin;
 pub(crate) mod predict;
 pub(crate) mod records;
+pub(crate) mod review;
 pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod show;

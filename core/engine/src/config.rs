@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub hub: HubSettings,
     /// The interpreter of generated programs (`cargo xtask guests --python`); it need not exist.
     pub python: Option<PathBuf>,
+    /// Name of the account: who reviews rows, unless they say otherwise.
+    pub account: String,
     /// Worker threads, as the thread pool will have them.
     pub threads: usize,
 }
@@ -31,6 +33,7 @@ impl Default for EngineConfig {
             temp_dir: PathBuf::from("/tmp"),
             python: None,
             hub: HubSettings::default(),
+            account: format!("uid {}", crate::os::effective_uid()),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
         }
     }

@@ -9,6 +9,7 @@
 mod databases;
 mod info;
 mod make;
+pub(crate) mod review;
 
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ fn read(project: &Project, record: &DatasetRecord) -> Result<Dataset, Error> {
 }
 
 fn looks_like_path(data: &str) -> bool {
-    let extensions = ["csv", "json", "jsonl", "ndjson", "parquet", "arrow", "tsv"];
+    let extensions = ["csv", "json", "jsonl", "ndjson", "parquet", "arrow", "feather", "tsv", "txt"];
     data.contains('/')
         || extensions.iter().any(|extension| Path::new(data).extension().is_some_and(|e| e == *extension))
 }

@@ -118,6 +118,11 @@ impl Engine {
         &self.config
     }
 
+    /// The account's name.
+    pub(crate) fn account(&self) -> &str {
+        &self.config.account
+    }
+
     pub(crate) fn owner(&self) -> &Owner {
         &self.owner
     }

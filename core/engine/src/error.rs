@@ -202,6 +202,18 @@ pub enum Error {
         /// What was measured.
         proof: Box<luthier_protocol::response::Proof>,
     },
+    /// Rows that a person should have judged were not.
+    #[error("{left} of {n_rows} rows of {data:?}, split {split:?}, were not reviewed: `require_review` is set")]
+    NotReviewed {
+        /// The dataset.
+        data: String,
+        /// The split that is trained on.
+        split: String,
+        /// Rows without a verdict.
+        left: usize,
+        /// Rows of the split.
+        n_rows: usize,
+    },
     /// Cancelled; what is safe is said.
     #[error("interrupted: {saved}")]
     Interrupted {

@@ -40,6 +40,7 @@ fn kind(error: &Error) -> FailureKind {
         Error::Build { .. } | Error::Compile { .. } | Error::Digest { .. } => FailureKind::Plugin,
         Error::NotTrusted { .. } | Error::GuestBuild(_) => FailureKind::Plugin,
         Error::PromptMismatch { .. } | Error::RunChanged { .. } => FailureKind::InvalidRequest,
+        Error::NotReviewed { .. } => FailureKind::Data,
         Error::Interrupted { .. } => FailureKind::Interrupted,
         Error::ShuttingDown => FailureKind::EngineLost,
         Error::NotTheSame { .. } => FailureKind::Model,
@@ -79,8 +80,13 @@ fn model_kind(error: &luthier_model::Error) -> FailureKind {
 }
 
 fn data_kind(error: &luthier_data::Error) -> FailureKind {
-    use luthier_data::Error::{ChatTemplate, Io, Renderer, Splits, Tokenize, Tokenizer, UnknownFormat};
+    use luthier_data::Error::{
+        ChatTemplate, InRow, Interrupted, Io, Renderer, Splits, Tokenize, Tokenizer, UnknownFinding, UnknownFormat,
+    };
     match error {
+        InRow { source, .. } if matches!(**source, Renderer { .. }) => FailureKind::Plugin,
+        Interrupted => FailureKind::Interrupted,
+        UnknownFinding { .. } => FailureKind::InvalidRequest,
         Tokenizer { .. } | Tokenize { .. } | ChatTemplate { .. } => FailureKind::Model,
         Renderer { .. } => FailureKind::Plugin,
         Splits { .. } | UnknownFormat { .. } => FailureKind::InvalidRequest,
@@ -191,12 +197,26 @@ fn hint(error: &Error) -> Option<String> {
              as it was before"
                 .into(),
         ),
+        Error::NotReviewed { data, split, .. } => Some(format!(
+            "`%review {data} --split {split}` shows the next ones; --accept, --reject and --correct judge them"
+        )),
         Error::ShuttingDown => Some("run it again: a new engine is started on demand".into()),
         Error::Io { source, .. } => disk_hint(source),
+        Error::Data(luthier_data::Error::Lint { findings }) => Some(lint_hint(findings)),
         Error::Train(luthier_train::Error::CheckpointNotWritten { source, .. }) => disk_hint(source),
         Error::At { source, .. } => hint(source),
         _ => None,
     }
+}
+
+/// Which keys let the findings pass.
+fn lint_hint(findings: &[luthier_protocol::response::Finding]) -> String {
+    let mut names: Vec<String> = findings.iter().map(|finding| format!("{:?}", finding.name)).collect();
+    names.dedup();
+    format!(
+        "look at the rows with `%show NAME --tokens MODEL`; `allow = [{}]` lets them pass, on record",
+        names.join(", ")
+    )
 }
 
 fn disk_hint(error: &std::io::Error) -> Option<String> {

@@ -77,10 +77,8 @@ impl<'a> LocalModel<'a> {
         match prompt {
             Prompt::Text(text) => Ok(text.clone()),
             Prompt::Chat(turns) => {
-                let message = |turn: &luthier_lm::Message| luthier_data::Message {
-                    role: turn.role.clone(),
-                    content: turn.content.clone(),
-                };
+                let message =
+                    |turn: &luthier_lm::Message| luthier_data::Message::new(turn.role.clone(), turn.content.clone());
                 let messages: Vec<_> = turns.iter().map(message).collect();
                 self.opened.base.prompter.render(&messages).map_err(failed)
             }

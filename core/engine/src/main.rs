@@ -133,6 +133,9 @@ fn config() -> anyhow::Result<EngineConfig> {
     config.temp_dir = std::env::temp_dir();
     config.python = python(config.cache_dir.as_deref());
     config.hub = HubSettings::from_variables(variable, cache);
+    if let Some(account) = variable("USER").or(variable("LOGNAME")).filter(|name| !name.trim().is_empty()) {
+        config.account = account;
+    }
     if let Some(threads) = variable("RAYON_NUM_THREADS").and_then(|text| text.parse().ok()).filter(|n| *n > 0) {
         config.threads = threads;
     }

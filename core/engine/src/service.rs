@@ -140,9 +140,8 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Detach { adapter } => commands::attach::detach(context, adapter.as_deref()),
         Request::Dataset(spec) => commands::dataset::dataset(context, spec),
         Request::Synthesize(spec) => commands::synthesize::synthesize(context, &spec),
-        Request::Show { data, split, limit, tokens_of } => {
-            commands::show::show(context, &data, split.as_deref(), limit, tokens_of.as_deref())
-        }
+        Request::Show(spec) => commands::show::show(context, &spec),
+        Request::Review(spec) => commands::review::review(context, &spec),
         Request::Rows { data, split } => commands::rows::rows(context, &data, split.as_deref()),
         Request::Finetune(spec) => commands::finetune::finetune(context, spec),
         Request::CheckTraining { spec, recipe } => commands::check::training(context, spec, recipe.as_deref()),

@@ -6,6 +6,7 @@
 mod adapters;
 mod datasets;
 mod journal;
+mod reviews;
 mod runs;
 mod schema;
 mod scores;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 pub use adapters::AdapterRecord;
 pub use datasets::DatasetRecord;
+pub use reviews::ReviewRecord;
 pub use runs::{Owner, RunRecord, RunStatus};
 pub use scores::PredictionRecord;
 

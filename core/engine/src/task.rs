@@ -4,7 +4,9 @@
 mod fewshot;
 
 use arrow_array::RecordBatch;
-use luthier_data::{AnswerExtractor, Dataset, Message, PromptRenderer, TrimExtractor};
+use luthier_data::{
+    AnswerExtractor, Dataset, LabeledRow, Message, PreferenceRow, PromptRenderer, TrainingRow, TrimExtractor,
+};
 
 pub(crate) use fewshot::{empty, shots};
 
@@ -81,6 +83,29 @@ impl Task {
         let targets = self.renderer.targets(rows)?;
         expect_rows("targets", rows.num_rows(), targets.len())?;
         Ok(targets)
+    }
+
+    /// What each row teaches.
+    pub(crate) fn training_rows(&mut self, rows: &RecordBatch) -> Result<Vec<TrainingRow>, Error> {
+        let found = self.renderer.training_rows(rows)?;
+        expect_rows("training rows", rows.num_rows(), found.len())?;
+        Ok(found)
+    }
+
+    /// Each row's better and worse answer.
+    #[allow(dead_code, reason = "for the preference objectives")]
+    pub(crate) fn preference_rows(
+        &mut self,
+        dataset: &Dataset,
+        rows: &RecordBatch,
+    ) -> Result<Vec<PreferenceRow>, Error> {
+        Ok(luthier_data::preference_rows(&dataset.name, &dataset.roles, self.renderer.as_mut(), rows)?)
+    }
+
+    /// Each row's answer, and whether it is wanted.
+    #[allow(dead_code, reason = "for the preference objectives")]
+    pub(crate) fn labeled_rows(&mut self, dataset: &Dataset, rows: &RecordBatch) -> Result<Vec<LabeledRow>, Error> {
+        Ok(luthier_data::labeled_rows(&dataset.name, &dataset.roles, self.renderer.as_mut(), rows)?)
     }
 
     /// The answer in each completion.

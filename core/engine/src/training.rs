@@ -10,6 +10,7 @@
 mod adapter;
 mod card;
 mod config;
+pub(crate) mod lint;
 mod method;
 pub(crate) mod metrics;
 mod prepare;

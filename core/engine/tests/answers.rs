@@ -177,7 +177,14 @@ fn a_changed_template_is_refused_where_it_matters() {
 fn a_file_that_changed_is_imported_again() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());
-    let show = || Request::Show { data: "rows.jsonl".into(), split: None, limit: 2, tokens_of: Some("model".into()) };
+    let show = || {
+        Request::Show(luthier_protocol::spec::ShowSpec {
+            data: "rows.jsonl".into(),
+            limit: 2,
+            tokens_of: Some("model".into()),
+            ..Default::default()
+        })
+    };
     let Ok(Response::Shown(shown)) = client.call(show()) else { panic!("not shown") };
     assert_eq!((shown.n_rows, shown.rows.len(), shown.tokens.len()), (20, 2, 2));
     let targets: String =

@@ -139,7 +139,14 @@ fn a_store_of_a_newer_version_is_refused() {
     let engine = EngineProcess::start();
     let project = common::project();
     let mut client = engine.client(project.path());
-    client.call(Request::Show { data: "rows.jsonl".into(), split: None, limit: 1, tokens_of: None }).unwrap();
+    client
+        .call(Request::Show(luthier_protocol::spec::ShowSpec {
+            data: "rows.jsonl".into(),
+            limit: 1,
+            tokens_of: None,
+            ..Default::default()
+        }))
+        .unwrap();
     let store = project.path().join(".luthier/store.sqlite");
     rusqlite::Connection::open(store).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let failure = client.call(Request::Runs).unwrap_err();

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::plugin::PluginRequest;
 use crate::spec::{
-    AskSpec, AttachSpec, DatasetSpec, EvaluateSpec, ExportSpec, FinetuneSpec, HubSpec, MergeSpec, SynthesizeSpec,
+    AskSpec, AttachSpec, DatasetSpec, EvaluateSpec, ExportSpec, FinetuneSpec, HubSpec, MergeSpec, ReviewSpec, ShowSpec,
+    SynthesizeSpec,
 };
 
 /// A request, in the project directory that its envelope names.
@@ -47,8 +48,10 @@ pub enum Request {
     Dataset(DatasetSpec),
     /// Have a template ask a language model for a dataset.
     Synthesize(SynthesizeSpec),
-    /// Look at rows; with `tokens_of`, at the tokens and the loss mask under that model.
-    Show { data: String, split: Option<String>, limit: usize, tokens_of: Option<String> },
+    /// Look at rows, their tokens, their lengths or what is wrong with them.
+    Show(ShowSpec),
+    /// Record what a person says about rows, and show the next ones.
+    Review(ReviewSpec),
     /// Write rows to a JSONL file and return its path.
     Rows { data: String, split: Option<String> },
     /// Train.

@@ -27,6 +27,7 @@ pub enum Response {
     Synthesized(Synthesized),
     Shown(Shown),
     Rows { path: String, n_rows: u64, fingerprint: String },
+    Reviewed(Reviewed),
     Finetuned(Finetuned),
     TrainingChecked(TrainingCheck),
     Asked(Asked),
@@ -309,6 +310,103 @@ pub struct Shown {
     pub rows: Vec<Vec<String>>,
     /// One entry per shown row when tokens were asked for.
     pub tokens: Vec<Vec<ShownToken>>,
+    /// How long the rows are, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<Lengths>,
+    /// What the data lint finds, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<Finding>>,
+}
+
+/// Lengths of rows in the tokens of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lengths {
+    pub model: String,
+    /// The model's context.
+    pub max_seq_len: u64,
+    /// Rows that are longer.
+    pub n_too_long: u64,
+    /// Whole rows.
+    pub tokens: LengthStats,
+    /// The tokens that the loss sees.
+    pub targets: LengthStats,
+    /// Of whole rows.
+    pub histogram: Vec<LengthBin>,
+}
+
+/// Statistics of lengths; percentiles interpolate between neighbors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LengthStats {
+    pub n: u64,
+    pub total: u64,
+    pub mean: f64,
+    pub min: u64,
+    pub max: u64,
+    pub p50: f64,
+    pub p75: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+}
+
+/// How many rows are `from` to `to` tokens long, both included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LengthBin {
+    pub from: u64,
+    pub to: u64,
+    pub n: u64,
+}
+
+/// What people have said about a dataset's rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reviewed {
+    pub data: String,
+    /// Of the version after all edits: what `finetune` trains on.
+    pub fingerprint: String,
+    /// Of the version that the edits were made to.
+    pub source_fingerprint: String,
+    /// Rows of the source; their numbers are those of the review.
+    pub n_rows: u64,
+    pub accepted: u64,
+    pub rejected: u64,
+    pub corrected: u64,
+    pub labeled: u64,
+    /// Rows without a verdict.
+    pub left: u64,
+    /// Edits that this request recorded.
+    pub recorded: Vec<ReviewEdit>,
+    /// The next rows to look at.
+    pub next: Vec<ReviewRow>,
+    /// Names of the columns of `next`.
+    pub columns: Vec<String>,
+}
+
+/// One edit, as it is kept for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewEdit {
+    /// Row of the source, from 1.
+    pub row: u64,
+    /// `accept`, `reject`, `correct` or `label`.
+    pub action: String,
+    /// The column that is corrected or labeled.
+    pub column: Option<String>,
+    pub old: Option<String>,
+    pub new: Option<String>,
+    pub reason: Option<String>,
+    pub who: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
+/// A row under review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRow {
+    /// From 1, in the source.
+    pub row: u64,
+    /// `accepted`, `rejected` or `corrected`; None if nobody has judged it.
+    pub verdict: Option<String>,
+    /// Cells in the order of `columns`, corrections and labels included.
+    pub cells: Vec<String>,
 }
 
 /// One token and whether the loss sees it.
@@ -320,6 +418,57 @@ pub struct ShownToken {
     pub target: bool,
     /// A special token.
     pub special: bool,
+}
+
+/// Something that the data lint found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its name, as `allow` takes it: `all-masked`.
+    pub name: String,
+    /// Stops a run, unless allowed; else it is a warning.
+    pub is_error: bool,
+    /// The person let it pass by name.
+    #[serde(default)]
+    pub allowed: bool,
+    /// Rows that have it, counted from 1 in the split that was looked at; the first ones.
+    pub rows: Vec<u64>,
+    /// How many rows have it; 0 if it is not about rows.
+    pub n_rows: u64,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// The first of those rows, shortened.
+    pub excerpt: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl std::fmt::Display for Finding {
+    /// `error all-masked: rows 2, 5: no token to learn` with excerpt and remedy below.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let severity = match (self.is_error, self.allowed) {
+            (true, false) => "error",
+            (true, true) => "allowed",
+            (false, _) => "warning",
+        };
+        write!(f, "{severity} {}: ", self.name)?;
+        if self.n_rows > 0 {
+            let rows: Vec<String> = self.rows.iter().map(u64::to_string).collect();
+            let (noun, more) = (if self.n_rows == 1 { "row" } else { "rows" }, self.n_rows - self.rows.len() as u64);
+            write!(f, "{noun} {}", rows.join(", "))?;
+            if more > 0 {
+                write!(f, " and {more} more")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)?;
+        if !self.excerpt.is_empty() {
+            write!(f, "\n    {}", self.excerpt)?;
+        }
+        if !self.remedy.is_empty() {
+            write!(f, "\n    remedy: {}", self.remedy)?;
+        }
+        Ok(())
+    }
 }
 
 /// A finished training run.

@@ -1,15 +1,19 @@
 //! The bodies of cells and recipes. Each is TOML to a person, JSON on the wire, and one type here.
 //! Unknown keys are errors: a misspelled `learning_rate` must not train with the default.
 
+mod attach;
 mod dataset;
 mod evaluate;
 mod finetune;
+mod look;
 
 use serde::{Deserialize, Serialize};
 
+pub use attach::*;
 pub use dataset::*;
 pub use evaluate::*;
 pub use finetune::*;
+pub use look::*;
 
 /// `%%ask MODEL`: what to generate from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

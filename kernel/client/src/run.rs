@@ -71,6 +71,8 @@ impl Lora {
 pub struct Train {
     spec: TrainSpec,
     name: Option<String>,
+    allow: Vec<String>,
+    require_review: bool,
 }
 
 impl Train {
@@ -123,6 +125,20 @@ impl Train {
         self
     }
 
+    /// Let a finding of the data lint pass, by its name.
+    #[must_use]
+    pub fn allow(mut self, finding: impl Into<String>) -> Self {
+        self.allow.push(finding.into());
+        self
+    }
+
+    /// Refuse rows that nobody has accepted or corrected in a review.
+    #[must_use]
+    pub fn require_review(mut self) -> Self {
+        self.require_review = true;
+        self
+    }
+
     /// Any of the other settings.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut TrainSpec)) -> Self {
@@ -139,6 +155,8 @@ impl Train {
             method: lora.method,
             lora: lora.spec,
             train: self.spec,
+            allow: self.allow,
+            require_review: self.require_review,
             // A cell is run again and again; its adapter is the last one.
             overwrite: true,
         }

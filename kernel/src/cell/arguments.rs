@@ -47,7 +47,7 @@ fn positional(
     if place.rest
         && let Some(Value::String(text)) = invocation.values.get_mut(place.key)
     {
-        text.push(' ');
+        text.push(place.separator);
         text.push_str(&word.text);
         if let Some(span) = invocation.spans.get_mut(&pointer) {
             span.end = word.span.end;
@@ -96,7 +96,7 @@ fn flag<'a>(
         Diagnostic::new("InvalidRequest", message).at(word.span.clone())
     })?;
     let pointer = body::pointer_of(key.name);
-    if let (Kind::List, Value::Array(more)) = (key.kind, &value)
+    if let (Kind::List | Kind::Rows, Value::Array(more)) = (key.kind, &value)
         && let Some(Value::Array(list)) = body::get_mut(&mut invocation.values, key.name)
     {
         list.extend(more.iter().cloned());

@@ -9,9 +9,10 @@ use crate::{
     command::Command,
 };
 
-/// On the command line this command reads a recipe. `ask` has a body too, but is all flags there.
+/// On the command line this command reads a recipe. `ask` and `review` have a body too, but are all
+/// flags there.
 pub(super) fn takes_recipe(command: &Command) -> bool {
-    command.has_body && command.name != "ask"
+    command.has_body && !["ask", "review"].contains(&command.name)
 }
 
 /// The recipe's path (the first word that is no flag), and the rest as an invocation.
@@ -48,7 +49,7 @@ pub(super) fn resolve_directories(invocation: &mut Invocation) {
     }
     // Of `push` and `pull` the target is a name, whatever lies in this directory.
     let target = if ["push", "pull"].contains(&invocation.command.name) { "source" } else { "target" };
-    for key in ["model", "adapter", "source", "tokens", "data", target, "sign"] {
+    for key in ["model", "adapter", "source", "tokens", "lengths", "lint", "data", target, "sign"] {
         let Some(Value::String(name)) = invocation.values.get_mut(key) else { continue };
         let path = Path::new(name.as_str());
         let looks_like_path = name.contains('/') || name.starts_with('.');

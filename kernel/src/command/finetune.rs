@@ -17,6 +17,8 @@ pub(super) static KEYS: &[Key] = &[
         "lora",
         "The kind of adapter (qlora: LoRA on weights in four bits), or every weight.",
     ),
+    Key::new("allow", Kind::List, "", "Findings of the data lint that may pass, by name."),
+    Key::new("require_review", Kind::Switch, "false", "Refuse rows that nobody accepted in %review."),
     Key::new("overwrite", Kind::Switch, "false", "Replace an adapter of the same name."),
     Key::new("lora.r", Kind::Count, "8", "Rank."),
     Key::new("lora.alpha", Kind::Number, "16", "The update is scaled by alpha / r."),
@@ -61,7 +63,13 @@ pub(super) static KEYS: &[Key] = &[
         "error",
         "What happens to longer examples.",
     ),
-    Key::new("train.train_on_prompt", Kind::Switch, "false", "Train on the prompt's tokens too."),
+    Key::new(
+        "train.loss_on",
+        Kind::Choice(&["completion", "assistant", "last-turn", "all"]),
+        "completion",
+        "Which tokens are learned: the answer, every assistant turn, the last one, or everything.",
+    ),
+    Key::new("train.train_on_prompt", Kind::Switch, "false", "Train on the prompt's tokens too: loss_on = \"all\"."),
     Key::new("train.seed", Kind::Count, "0", "Seed of initialization, order and dropout."),
     Key::new(
         "train.checkpoint_steps",

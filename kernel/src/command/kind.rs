@@ -19,6 +19,10 @@ pub enum Kind {
     List,
     /// A list of whole numbers from 0.
     Counts,
+    /// Numbers of rows, and ranges of them: `3`, `[3, "5-7"]`; on a command line `3,5-7`.
+    Rows,
+    /// A table of tables of texts by row, `{ 7 = { column = "text" } }`; on a command line the row.
+    CellTable,
     /// Two numbers.
     Pair,
     /// A table of anything; checked by the plugin that it is for.
@@ -53,6 +57,8 @@ impl Kind {
             }
             Kind::List => "a list of texts".into(),
             Kind::Counts => "a list of whole numbers from 0".into(),
+            Kind::CellTable => "a table of rows, as { 7 = { column = \"text\" } }".into(),
+            Kind::Rows => "row numbers or ranges, as [3, \"5-7\"]".into(),
             Kind::Pair => "a list of two numbers".into(),
             Kind::Table => "a table".into(),
             Kind::TextTable => "a table of texts".into(),
@@ -70,6 +76,8 @@ impl Kind {
     pub fn label(self) -> String {
         match self {
             Kind::Text | Kind::List => "TEXT".into(),
+            Kind::Rows => "ROWS".into(),
+            Kind::CellTable => "ROW".into(),
             Kind::Count => "N".into(),
             Kind::Number => "X".into(),
             Kind::Choice(words) => words.join("|"),
@@ -97,6 +105,12 @@ impl Kind {
             Kind::Choice(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Kind::List => all_of(value, Value::is_string),
             Kind::Counts => all_of(value, Value::is_u64),
+            Kind::Rows => is_rows(value) || all_of(value, is_rows),
+            Kind::CellTable => {
+                let is_cells =
+                    |cells: &Value| cells.as_object().is_some_and(|cells| cells.values().all(Value::is_string));
+                value.as_object().is_some_and(|table| table.values().all(is_cells)) || all_of(value, is_rows)
+            }
             Kind::Pair => all_of(value, Value::is_number) && value.as_array().is_some_and(|items| items.len() == 2),
             Kind::Table => value.is_object(),
             Kind::TextTable => value.as_object().is_some_and(|table| table.values().all(Value::is_string)),
@@ -114,6 +128,9 @@ impl Kind {
             Kind::Text | Kind::OptionalText(_) | Kind::Choice(_) => json!(text),
             Kind::Number if text.parse::<f64>().is_ok() => json!(text.parse::<f64>().ok()?),
             Kind::List if !text.starts_with('[') => json!([text]),
+            Kind::Rows | Kind::CellTable if !text.starts_with('[') => {
+                text.split(',').map(|part| json!(part.trim())).collect()
+            }
             Kind::Arm if !text.starts_with('{') => json!(text),
             Kind::Arms | Kind::Metrics if !text.starts_with('[') => text.split(',').map(str::trim).collect(),
             _ => crate::cell::body::to_json(toml::de::DeValue::parse(text).ok()?.get_ref()),
@@ -135,6 +152,11 @@ fn is_metric(value: &Value) -> bool {
             "columns" => Kind::TextTable.accepts(value),
             _ => false,
         })
+}
+
+/// A number from 1, or text that may be one or a range.
+fn is_rows(value: &Value) -> bool {
+    value.as_u64().is_some_and(|row| row > 0) || value.is_string()
 }
 
 fn is_arm(value: &Value) -> bool {

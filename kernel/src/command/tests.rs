@@ -1,6 +1,6 @@
 use luthier_protocol::{
     Request,
-    spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec, SynthesizeSpec},
+    spec::{AskSpec, DatasetSpec, EvaluateSpec, FinetuneSpec, ReviewSpec, RowCells, ShowSpec, SynthesizeSpec},
 };
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ fn sample(kind: Kind) -> Value {
         Kind::Choice(words) => json!(words[0]),
         Kind::List => json!(["x"]),
         Kind::Counts => json!([0, 2]),
+        Kind::Rows => json!([3, "5-7"]),
+        Kind::CellTable => json!({"7": {"completion": "x"}}),
         Kind::Pair => json!([0.9, 0.99]),
         Kind::Table => json!({"a": 1}),
         Kind::TextTable => json!({"a": "x"}),
@@ -135,7 +137,7 @@ fn requests_say_what_the_cell_says() {
         lower("%load pico as small"),
         Request::Load { model: "pico".into(), name: Some("small".into()), accept_base: false }
     );
-    assert_eq!(lower("%show shop"), Request::Show { data: "shop".into(), split: None, limit: 5, tokens_of: None });
+    assert_eq!(lower("%show shop"), Request::Show(ShowSpec { data: "shop".into(), limit: 5, ..ShowSpec::default() }));
     assert_eq!(lower("%dataset"), Request::Datasets);
     let Request::Ask(ask) = lower("%%ask shop-sql\ndata = \"shop\"\nprompt = \"How many?\"\nstop = [\";\"]\n") else {
         panic!()
@@ -172,6 +174,33 @@ fn a_check_takes_a_recipe_or_its_keys() {
     assert!(spec.train.packing && spec.model == "pico");
     assert_eq!(problem("%check trainig a.toml"), "`check` knows `training`, not `trainig`");
     assert!(cell::parse("%check training").is_err(), "neither a recipe nor keys");
+}
+
+#[test]
+fn reviews_say_which_rows() {
+    let review = |code: &str| match lower(code) {
+        Request::Review(spec) => spec,
+        other => panic!("{other:?}"),
+    };
+    let cells = |row: u64, column: &str, text: &str| {
+        vec![RowCells { row, cells: std::collections::BTreeMap::from([(column.into(), text.into())]) }]
+    };
+    assert_eq!(review("%review shop"), ReviewSpec { data: "shop".into(), limit: 5, ..ReviewSpec::default() });
+    let spec = review("%review shop --accept 3,5-7 --accept 9 --reject 4 --by Ada");
+    assert_eq!((spec.accept, spec.reject, spec.by.as_deref()), (vec![3, 5, 6, 7, 9], vec![4], Some("Ada")));
+    let spec = review("%review shop --correct 7 completion='SELECT a = 1 WHERE b = 2'");
+    assert_eq!(spec.correct, cells(7, "completion", "SELECT a = 1 WHERE b = 2"));
+    assert_eq!(review("%review shop --label 9 good").label, cells(9, "label", "good"));
+    assert_eq!(review("%review shop --label 9 quality=good").label, cells(9, "quality", "good"));
+    let spec =
+        review("%%review shop\naccept = [1, \"3-4\"]\n[correct.7]\ncompletion = \"x\"\n[label.2]\nlabel = \"bad\"\n");
+    assert_eq!(
+        (spec.accept, spec.correct, spec.label),
+        (vec![1, 3, 4], cells(7, "completion", "x"), cells(2, "label", "bad"))
+    );
+    assert!(problem("%review shop completion=x").contains("--correct"));
+    assert!(problem("%review shop --correct 7").contains("COLUMN=VALUE"));
+    assert!(problem("%review shop --accept 9-3").contains("9-3"));
 }
 
 #[test]

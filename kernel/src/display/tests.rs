@@ -94,6 +94,8 @@ fn the_loss_mask_reads_without_color() {
             token(" <1>", true, false),
             token("</s>", true, true),
         ]],
+        lengths: None,
+        findings: None,
     };
     insta::assert_snapshot!(both(&shown::shown(&view)));
 }

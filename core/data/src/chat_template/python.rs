@@ -5,7 +5,7 @@ use std::fmt::Write;
 use minijinja::value::{Value, ValueKind};
 use serde_json::Value as Json;
 
-use super::RenderDate;
+use super::{RenderDate, limits};
 
 /// `str(value)` as Jinja2 prints it.
 pub(super) fn to_str(value: &Value) -> String {
@@ -21,10 +21,37 @@ fn repr(value: &Value) -> String {
         ValueKind::None => "None".into(),
         ValueKind::Bool => if value.is_true() { "True" } else { "False" }.into(),
         ValueKind::String => quoted(value.as_str().unwrap_or_default()),
-        ValueKind::Seq => sequence(value),
+        ValueKind::Seq | ValueKind::Iterable => sequence(value),
         ValueKind::Map => mapping(value),
+        ValueKind::Number if !value.is_integer() => float(f64::try_from(value.clone()).unwrap_or(f64::NAN)),
         _ => value.to_string(),
     }
+}
+
+/// `repr(number)` of a float: the shortest digits that come back, with an exponent from 1e16 and
+/// below 1e-4.
+fn float(number: f64) -> String {
+    if !number.is_finite() {
+        return if number.is_nan() {
+            "nan"
+        } else if number > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+        .into();
+    }
+    let magnitude = number.abs();
+    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
+        };
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    format!("{number:?}")
 }
 
 fn sequence(value: &Value) -> String {
@@ -69,10 +96,26 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// What `str.strip` takes away: Unicode's white space and the four separators of ASCII.
+pub(super) fn is_space(symbol: char) -> bool {
+    symbol.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&symbol)
+}
+
+/// `text.center(width, fill)`.
+pub(super) fn center(text: &str, width: usize, fill: char) -> Result<String, minijinja::Error> {
+    let n_missing = width.saturating_sub(text.chars().count());
+    limits::allow_text(n_missing)?;
+    // CPython puts the odd one on the left if the width is odd.
+    let left = n_missing / 2 + (n_missing & width & 1);
+    let padding = |n: usize| std::iter::repeat_n(fill, n).collect::<String>();
+    Ok(format!("{}{text}{}", padding(left), padding(n_missing - left)))
+}
+
 /// Arguments of `json.dumps`.
 #[derive(Debug, Default)]
 pub(super) struct JsonStyle {
-    pub(super) indent: Option<usize>,
+    pub(super) ensure_ascii: bool,
+    pub(super) indent: Option<String>,
     pub(super) separators: Option<(String, String)>,
     pub(super) sort_keys: bool,
 }
@@ -138,13 +181,35 @@ impl Dumper<'_> {
                     entries.sort_by_key(|(key, _)| *key);
                 }
                 self.group(('{', '}'), entries.into_iter(), depth, |this, (key, item)| {
-                    this.out.push_str(&Json::from(key.as_str()).to_string());
+                    this.text(&Json::from(key.as_str()));
                     this.out.push_str(this.key);
                     this.value(item, depth + 1);
                 });
             }
-            // serde_json escapes as Python does with ensure_ascii=False, but for U+007F (neither does).
-            other => self.out.push_str(&other.to_string()),
+            other => self.text(other),
+        }
+    }
+
+    /// serde_json escapes as Python does with `ensure_ascii=False`.
+    fn text(&mut self, value: &Json) {
+        let text = match value {
+            // 1e16 and above, 1e-5 and below: as Python writes them.
+            Json::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
+            other => other.to_string(),
+        };
+        if !self.style.ensure_ascii {
+            self.out.push_str(&text);
+            return;
+        }
+        for symbol in text.chars() {
+            if symbol.is_ascii() && symbol != '\u{7f}' {
+                self.out.push(symbol);
+            } else {
+                let mut units = [0; 2];
+                for unit in symbol.encode_utf16(&mut units) {
+                    let _ = write!(self.out, "\\u{unit:04x}");
+                }
+            }
         }
     }
 
@@ -171,9 +236,9 @@ impl Dumper<'_> {
     }
 
     fn line(&mut self, depth: usize) {
-        if let Some(indent) = self.style.indent {
+        if let Some(indent) = &self.style.indent {
             self.out.push('\n');
-            self.out.extend(std::iter::repeat_n(' ', indent * depth));
+            self.out.extend(std::iter::repeat_n(indent.as_str(), depth));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a model directory keeps its chat template, and the one rewrite that minijinja needs.
+//! Where a model directory keeps its chat template.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::tokenizer::{read_limited, read_object};
 use crate::{Error, Result};
 
 /// Templates in use have up to 20 KB.
-const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
+const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// Name and source, or None if the directory brings none.
 pub(super) fn find(dir: &Path) -> Result<Option<(String, String)>> {
@@ -42,41 +42,4 @@ fn default_of(named: &[Value]) -> Result<String, Error> {
             format!("expected a template named `default`, found {}", names.join(", ")),
         )
     })
-}
-
-/// Takes `{% generation %}` and `{% endgeneration %}` out. transformers uses them to mark an
-/// answer's characters; they render as nothing, and minijinja does not know them. Each becomes a
-/// statement that does nothing, which keeps the whitespace rules around it (`-`, `+`, `trim_blocks`).
-pub(super) fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    let mut is_raw = false;
-    while let Some(start) = rest.find("{%") {
-        let (before, tag) = rest.split_at(start);
-        out.push_str(before);
-        let Some(end) = tag.find("%}") else {
-            rest = tag;
-            break;
-        };
-        let (open, word, close) = split_signs(&tag[2..end]);
-        match word.trim() {
-            "generation" if !is_raw => out.push_str(&format!("{{%{open} if true {close}%}}")),
-            "endgeneration" if !is_raw => out.push_str(&format!("{{%{open} endif {close}%}}")),
-            word => {
-                is_raw = (is_raw && word != "endraw") || word == "raw";
-                out.push_str(&tag[..end + 2]);
-            }
-        }
-        rest = &tag[end + 2..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The whitespace signs of a tag: `- word +` is `("-", " word ", "+")`.
-fn split_signs(inner: &str) -> (&str, &str, &str) {
-    const SIGNS: [char; 2] = ['-', '+'];
-    let (open, word) = if inner.starts_with(SIGNS) { inner.split_at(1) } else { ("", inner) };
-    let (word, close) = if word.ends_with(SIGNS) { word.split_at(word.len() - 1) } else { (word, "") };
-    (open, word, close)
 }

@@ -1,7 +1,10 @@
+mod limits;
+pub(crate) mod real;
+
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ChatTemplate, RenderDate, python, source};
+use super::{ChatTemplate, RenderDate, python};
 use crate::tokenizer::fixture::{byte_level, model_dir, tokenizer, tokenizer_config, write};
 use crate::{Error, Message, Tokenizer};
 
@@ -22,7 +25,7 @@ struct Case {
 }
 
 fn user(content: &str) -> Message {
-    Message { role: "user".into(), content: content.into() }
+    Message::new("user", content)
 }
 
 /// `tests/oracles/chat_templates.py` renders the same cases with Jinja2.
@@ -90,30 +93,9 @@ fn the_date_is_an_argument() {
 }
 
 #[test]
-fn a_template_that_never_ends_is_stopped() {
-    let source = "{% for a in range(100000) %}{% for b in range(100000) %}{{ a + b }}{% endfor %}{% endfor %}";
-    let template = ChatTemplate::from_source("endless", source, &tokenizer(false)).unwrap();
-    assert!(matches!(template.render(&[], false), Err(Error::ChatTemplate { .. })));
-    let recursive = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
-    let template = ChatTemplate::from_source("recursive", recursive, &tokenizer(false)).unwrap();
-    assert!(template.render(&[], false).is_err());
-}
-
-#[test]
-fn generation_tags_go_and_nothing_else() {
-    let rewritten = source::without_generation_tags("a{%- generation -%}b{%+ endgeneration %}c{% if x %}{{ y }}");
-    assert_eq!(rewritten, "a{%- if true -%}b{%+ endif %}c{% if x %}{{ y }}");
-    assert_eq!(
-        source::without_generation_tags("{% raw %}{% generation %}{% endraw %}"),
-        "{% raw %}{% generation %}{% endraw %}"
-    );
-    assert_eq!(source::without_generation_tags("{% broken"), "{% broken");
-}
-
-#[test]
 fn the_plain_default_renders_turns_and_refuses_other_roles() {
     let template = ChatTemplate::plain(&tokenizer(false));
-    let turn = |role: &str, content: &str| Message { role: role.into(), content: content.into() };
+    let turn = |role: &str, content: &str| Message::new(role, content);
     let text = template.render(&[turn("system", "S"), user("q"), turn("assistant", "a"), user("r")], true).unwrap();
     assert_eq!(text, "S\n\nUser: q\nAssistant: a\nUser: r\nAssistant:");
     assert!(template.render(&[turn("tool", "x")], true).is_err());

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::{Array, RecordBatch};
 
 use super::{SPLIT, cells, find_column, fingerprint, splits};
-use crate::format::parse;
-use crate::{Error, Result, Roles};
+use crate::format::{parse, turns_if_list};
+use crate::{Error, Result, Roles, RowKind};
 
 /// Which rows stay, and why the others do not.
 #[derive(Debug, Default)]
@@ -22,9 +22,14 @@ pub(super) fn check(what: &str, batch: &RecordBatch, roles: &Roles, has_template
     if has_template {
         return Ok(Checked { keep: vec![true; n_rows], ..Checked::default() });
     }
-    let (reasons, warnings) = match &roles.messages {
-        Some(column) => check_messages(what, batch, column)?,
-        None => (check_pairs(what, batch, roles)?, Vec::new()),
+    let (reasons, warnings) = match roles.kind() {
+        RowKind::Chat => check_messages(what, batch, roles.messages.as_deref().unwrap_or_default())?,
+        RowKind::Text => (check_filled(what, batch, &[("empty text", &roles.text)])?, Vec::new()),
+        RowKind::Preference => {
+            let answers = [("empty chosen answer", &roles.chosen), ("empty rejected answer", &roles.rejected)];
+            (check_filled(what, batch, &answers)?, Vec::new())
+        }
+        RowKind::Pair | RowKind::Labeled => (check_pairs(what, batch, roles)?, Vec::new()),
     };
     let mut checked = Checked { warnings, ..Checked::default() };
     for reason in reasons {
@@ -41,6 +46,28 @@ pub(super) fn check(what: &str, batch: &RecordBatch, roles: &Roles, has_template
 
 type Reason = Option<&'static str>;
 
+/// Rows in which one of these columns says nothing.
+fn check_filled(what: &str, batch: &RecordBatch, columns: &[(&'static str, &Option<String>)]) -> Result<Vec<Reason>> {
+    let mut reasons: Vec<Reason> = vec![None; batch.num_rows()];
+    for (name, column) in columns {
+        let Some(column) = column else { continue };
+        for (reason, text) in reasons.iter_mut().zip(cells::text_column(what, batch, column)?) {
+            if says_nothing(&text) {
+                reason.get_or_insert(name);
+            }
+        }
+    }
+    Ok(reasons)
+}
+
+/// Blank text, or a list of messages of which the last is blank.
+fn says_nothing(text: &str) -> bool {
+    match turns_if_list(text) {
+        Some(turns) => turns.last().is_none_or(crate::Message::is_empty),
+        None => text.trim().is_empty(),
+    }
+}
+
 fn check_pairs(what: &str, batch: &RecordBatch, roles: &Roles) -> Result<Vec<Reason>> {
     let column = |role: &Option<String>| match role {
         Some(name) => cells::text_column(what, batch, name).map(Some),
@@ -48,7 +75,7 @@ fn check_pairs(what: &str, batch: &RecordBatch, roles: &Roles) -> Result<Vec<Rea
     };
     let (prompts, inputs, completions) = (column(&roles.prompt)?, column(&roles.input)?, column(&roles.completion)?);
     let is_empty =
-        |texts: &Option<Vec<String>>, row: usize| texts.as_ref().is_none_or(|texts| texts[row].trim().is_empty());
+        |texts: &Option<Vec<String>>, row: usize| texts.as_ref().is_none_or(|texts| says_nothing(&texts[row]));
     let reason = |row| {
         if is_empty(&completions, row) {
             Some("empty completion")
@@ -78,9 +105,9 @@ fn check_messages(what: &str, batch: &RecordBatch, column: &str) -> Result<(Vec<
         })?;
         n_unanswered += u64::from(conversation.n_unanswered > 0);
         let has_question = conversation.context.iter().any(|message| !message.content.trim().is_empty());
-        reasons.push(match &conversation.target {
+        reasons.push(match &conversation.answer {
             None => Some("no assistant turn"),
-            Some(target) if target.trim().is_empty() => Some("empty completion"),
+            Some(answer) if answer.is_empty() => Some("empty completion"),
             Some(_) if !has_question => Some("empty prompt"),
             Some(_) => None,
         });

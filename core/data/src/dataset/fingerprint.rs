@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// `sha256:…` over column names, types and every cell in order. Every length goes before its
 /// bytes, so that no two batches have one encoding. Independent of compression, chunks and path.
-pub(super) fn of(batch: &RecordBatch) -> String {
+pub(crate) fn of(batch: &RecordBatch) -> String {
     let mut hash = Sha256::new();
     hash.update(b"luthier-dataset-1\0");
     hash.update((batch.num_columns() as u64).to_le_bytes());
@@ -22,7 +22,7 @@ pub(super) fn of(batch: &RecordBatch) -> String {
 }
 
 /// Hash of one row of some columns.
-pub(super) fn of_row(columns: &[&dyn Array], row: usize) -> [u8; 32] {
+pub(crate) fn of_row(columns: &[&dyn Array], row: usize) -> [u8; 32] {
     let mut hash = Sha256::new();
     for array in columns {
         cell(&mut hash, *array, row);

@@ -116,7 +116,15 @@ pub(super) fn prompt_keys(what: &str, batch: &RecordBatch, roles: &Roles) -> Res
         let texts = cells::text_column(what, batch, column)?;
         return Ok(Some(texts.iter().map(|text| first_question(text)).collect()));
     }
-    let Some(prompt) = &roles.prompt else { return Ok(None) };
+    if let Some(column) = &roles.text {
+        return Ok(Some(cells::text_column(what, batch, column)?));
+    }
+    let Some(prompt) = &roles.prompt else {
+        // Two whole conversations: both begin with the same question.
+        let Some(chosen) = &roles.chosen else { return Ok(None) };
+        let texts = cells::text_column(what, batch, chosen)?;
+        return Ok(Some(texts.iter().map(|text| first_question(text)).collect()));
+    };
     let prompts = cells::text_column(what, batch, prompt)?;
     let Some(input) = &roles.input else { return Ok(Some(prompts)) };
     let inputs = cells::text_column(what, batch, input)?;

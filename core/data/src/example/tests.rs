@@ -1,4 +1,4 @@
-use luthier_protocol::spec::OnTooLong;
+use luthier_protocol::spec::{LossOn, OnTooLong};
 use proptest::prelude::*;
 
 use super::{Example, ExampleBuilder, IGNORE_INDEX, reason};
@@ -9,13 +9,13 @@ fn builder(template: Option<&str>, adds_bos: bool) -> ExampleBuilder {
     ExampleBuilder {
         prompter: prompter(template, adds_bos),
         max_seq_len: 512,
-        train_on_prompt: false,
+        loss_on: LossOn::Completion,
         on_too_long: OnTooLong::Error,
     }
 }
 
 fn user(content: &str) -> Vec<Message> {
-    vec![Message { role: "user".into(), content: content.into() }]
+    vec![Message::new("user", content)]
 }
 
 fn trained_text(builder: &ExampleBuilder, example: &Example) -> String {
@@ -47,7 +47,7 @@ fn the_plain_default_ends_with_eos() {
 fn earlier_turns_are_context() {
     let builder = builder(Some(CHATML), false);
     let mut messages = user("a");
-    messages.push(Message { role: "assistant".into(), content: "first answer".into() });
+    messages.push(Message::new("assistant", "first answer"));
     messages.extend(user("b"));
     let example = builder.build(&messages, "second").unwrap();
     assert_eq!(trained_text(&builder, &example), "second<|im_end|>");
@@ -55,7 +55,7 @@ fn earlier_turns_are_context() {
 
 #[test]
 fn the_prompt_can_be_trained_on() {
-    let builder = ExampleBuilder { train_on_prompt: true, ..builder(None, true) };
+    let builder = ExampleBuilder { loss_on: LossOn::All, ..builder(None, true) };
     let example = builder.build(&user("q"), "a").unwrap();
     assert!(example.labels.iter().zip(&example.input_ids).all(|(label, id)| *label == *id as i32));
     assert_eq!(example.n_targets(), example.input_ids.len() - 1);
@@ -103,7 +103,7 @@ fn too_long_is_refused_dropped_or_cut() {
 fn rows_that_teach_nothing_are_named() {
     let (conversations, targets) = rows(&["a", "", "b"]);
     let error = builder(Some(CHATML), false).build_all(&conversations, &targets).unwrap_err();
-    assert!(error.to_string().contains("rows 2 have an empty completion"), "{error}");
+    assert!(error.to_string().contains("error empty-answer: row 2: the answer is empty"), "{error}");
     assert!(builder(None, false).build_all(&conversations, &targets[..2]).is_err());
 }
 

@@ -68,8 +68,8 @@ fn chat_rows_end_before_their_last_answer() {
 fn messages_of_other_shapes() {
     let parts = parse(r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"user","content":"d"}]"#).unwrap();
     assert_eq!(parts.context[0].content, "ab");
-    assert_eq!((parts.target.as_deref(), parts.n_unanswered), (Some("c"), 1));
-    assert_eq!(parse("[]").unwrap().target, None);
+    assert_eq!((parts.answer.map(|turn| turn.content), parts.n_unanswered), (Some("c".into()), 1));
+    assert_eq!(parse("[]").unwrap().answer, None);
     for bad in [
         "{}",
         "[1]",

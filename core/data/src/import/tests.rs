@@ -124,8 +124,8 @@ fn errors_name_file_place_expectation_and_finding() {
     a.csv:2: expected a closing quote, found the end of the file after `1,"2 3,4 5,6`
     a.csv:2: expected UTF-8 text, found byte 0xE9
     a.csv:1: expected UTF-8 text, found UTF-16 (save the file as UTF-8)
-    a.xlsx: expected csv, json, jsonl or parquet, found `xlsx`
-    noextension: expected csv, json, jsonl or parquet, found a file without an extension
+    a.xlsx: expected csv, tsv, json, jsonl, parquet, arrow or text, found `xlsx`
+    noextension: expected csv, tsv, json, jsonl, parquet, arrow or text, found a file without an extension
     a.parquet: not a readable Parquet file: EOF: Parquet file too small. Size is 1 but need 8
     "#);
 }
@@ -135,7 +135,7 @@ fn files_that_are_none_are_errors() {
     let scratch = Scratch::new();
     assert!(matches!(read_table(&scratch.dir.path().join("none.csv"), None), Err(Error::Io { .. })));
     assert!(matches!(read_table(scratch.dir.path(), Some("csv")), Err(Error::Io { .. })));
-    let path = scratch.file("data.txt", "a\n1\n");
+    let path = scratch.file("data.dat", "a\n1\n");
     assert!(matches!(read_table(&path, None), Err(Error::UnknownFormat { .. })));
     assert_eq!(read_table(&path, Some("CSV")).unwrap().num_rows(), 1);
 }

@@ -2,7 +2,7 @@ use crate::tokenizer::fixture::{CHATML, prompter};
 use crate::{AnswerFrame, Error, Message};
 
 fn question() -> Vec<Message> {
-    vec![Message { role: "user".into(), content: "How many orders are open?".into() }]
+    vec![Message::new("user", "How many orders are open?")]
 }
 
 fn frame(template: Option<&str>, answer: &str) -> Result<AnswerFrame, Error> {

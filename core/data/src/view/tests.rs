@@ -7,8 +7,9 @@ use crate::{ExampleBuilder, Message};
 #[test]
 fn shows_every_token_and_what_is_learned() {
     let prompter = prompter(Some(CHATML), false);
-    let builder = ExampleBuilder { prompter, max_seq_len: 99, train_on_prompt: false, on_too_long: OnTooLong::Error };
-    let messages = [Message { role: "user".into(), content: "hi é".into() }];
+    let builder =
+        ExampleBuilder { prompter, max_seq_len: 99, loss_on: Default::default(), on_too_long: OnTooLong::Error };
+    let messages = [Message::new("user", "hi é")];
     let example = builder.build(&messages, "SELECT 1").unwrap();
     let shown = shown_tokens(&example, &builder.prompter.tokenizer);
     assert_eq!(shown.len(), example.input_ids.len());

@@ -54,7 +54,7 @@ fn ask_remote(context: Context<'_>, spec: &AskSpec, mut remote: Answering) -> Re
             let shots = task::shots(&dataset, spec.num_fewshot, spec.generation.seed)?;
             (conversation(&dataset, &mut task, &spec.prompt, &shots)?, Some(task))
         }
-        None => (vec![Message { role: "user".to_owned(), content: spec.prompt.clone() }], None),
+        None => (vec![Message::new("user", spec.prompt.clone())], None),
     };
     let prompt = remote.prompt(&turns)?;
     let request = GenerateRequest { prompt, generation: spec.generation.clone() };
@@ -114,7 +114,7 @@ fn render(context: Context<'_>, spec: &AskSpec, opened: &Opened) -> Result<(Stri
     }
     if spec.chat {
         opened.check_template().at("/model")?;
-        let messages = [Message { role: "user".to_owned(), content: spec.prompt.clone() }];
+        let messages = [Message::new("user", spec.prompt.clone())];
         return Ok((prompter.render(&messages)?, PromptForm::Rendered, None));
     }
     Ok((spec.prompt.clone(), PromptForm::Plain, None))
@@ -135,7 +135,7 @@ fn conversation(
         // A row of messages is one text; its last turn is the question.
         match conversation.last_mut() {
             Some(last) => last.content = question.to_owned(),
-            None => conversation.push(Message { role: "user".to_owned(), content: question.to_owned() }),
+            None => conversation.push(Message::new("user", question)),
         }
     }
     Ok(conversation)

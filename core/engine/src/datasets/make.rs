@@ -55,12 +55,16 @@ pub(crate) fn make(context: Context<'_>, spec: &DatasetSpec) -> Result<Made, Err
         Some(template) => with_template(context, spec, &sources, template)?,
         None => Dataset::import(&sources.file()?, spec).at("/path")?,
     };
-    let dataset = Dataset { name: name.clone(), ..dataset };
+    let mut dataset = Dataset { name: name.clone(), ..dataset };
+    if let Some(before) = store.dataset(&name)?.and_then(|record| super::read(context.project, &record).ok()) {
+        dataset.warnings.extend(luthier_data::dataset::moved_rows(&before, &dataset)?);
+    }
     let info = keep(context, &dataset, &digest, spec)?;
-    Ok(Made { dataset, info })
+    Ok(Made { dataset: Dataset::read(&context.project.dataset_dir(&name))?, info })
 }
 
-/// Write a dataset into the project, in place of one of the same name.
+/// Write a dataset into the project, in place of one of the same name; what people said about rows
+/// that are still there goes on to count.
 pub(crate) fn keep(
     context: Context<'_>,
     dataset: &Dataset,
@@ -68,9 +72,14 @@ pub(crate) fn keep(
     spec: &DatasetSpec,
 ) -> Result<DatasetInfo, Error> {
     let name = &dataset.name;
-    dataset.write(&context.project.dataset_dir(name))?;
+    let dir = context.project.dataset_dir(name);
+    dataset.write(&dir)?;
+    let reviewed = super::review::derive(context.project, dataset)?.derived;
+    if reviewed.fingerprint != dataset.fingerprint {
+        reviewed.write(&dir)?;
+    }
     let record = DatasetRecord {
-        info: info::describe(dataset),
+        info: info::describe(&reviewed),
         dir: format!("datasets/{name}"),
         source_digest: source_digest.to_owned(),
         spec: encode(&normal(spec)),

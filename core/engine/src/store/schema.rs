@@ -8,7 +8,7 @@ use crate::Error;
 
 /// Written to `PRAGMA user_version`. Raised with every change of the tables; an older store is
 /// then migrated here, a newer one refused.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Written to `PRAGMA application_id`, so that `file` and we can tell a store from any other
 /// SQLite file: "LUTH" in ASCII.
@@ -72,7 +72,10 @@ pub(super) fn create(connection: &mut Connection, path: &Path) -> Result<(), Err
     if version(&transaction).map_err(fail)? == 0 {
         transaction.execute_batch(TABLES).map_err(fail)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
-        transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
     }
+    if version(&transaction).map_err(fail)? < 2 {
+        transaction.execute_batch(super::reviews::TABLE).map_err(fail)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
     transaction.commit().map_err(fail)
 }

@@ -10,7 +10,7 @@ use luthier_protocol::spec::FinetuneSpec;
 use luthier_train::TrainConfig;
 
 use super::config::train_config;
-use super::{Recipe, method};
+use super::{Recipe, lint, method};
 use crate::Error;
 use crate::datasets;
 use crate::error::AtExt;
@@ -18,7 +18,7 @@ use crate::hub::is_hub_name;
 use crate::models::{AdapterOrigin, BUILTIN_NAMES, LoadedModel};
 use crate::project::check_name;
 use crate::service::Context;
-use crate::task::{self, Task};
+use crate::task::Task;
 
 /// A run that can begin.
 pub(crate) struct Prepared {
@@ -82,20 +82,20 @@ pub(crate) fn prepare(
     config.validate().at("/train")?;
     let dataset = open_dataset(context, spec, going_on.map(|(_, recipe)| recipe))?;
     let rows = datasets::rows(&dataset, &spec.split).at("/split")?;
+    if spec.require_review && going_on.is_none() {
+        lint::require_review(context, &dataset, &spec.split)?;
+    }
     let mut task = Task::open(context, &dataset).at("/data")?;
     let prompter = base.prompter.clone();
-    let builder = ExampleBuilder {
-        prompter,
-        max_seq_len,
-        train_on_prompt: spec.train.train_on_prompt,
-        on_too_long: spec.train.on_too_long,
-    };
+    let builder =
+        ExampleBuilder { prompter, max_seq_len, loss_on: spec.train.loss_on(), on_too_long: spec.train.on_too_long };
     if config.objective.is_preference() {
         let expected = "sft: this dataset has rows to learn, not preferences between completions";
         return Err(Error::invalid("objective", format!("{:?}", spec.train.objective), expected))
             .at("/train/objective");
     }
     let built = tokenize(context, &dataset, &rows, &mut task, &builder)?;
+    let built = lint::pass(context, &dataset, spec, &mut task, &rows, built)?;
     let evaluation = match evaluation_split(spec, &dataset)? {
         None => None,
         Some(split) => {
@@ -108,8 +108,10 @@ pub(crate) fn prepare(
     // A branch of the hub may move; the run goes on with the commit that it began with.
     let model = if is_hub_name(&spec.model) { base.place.name.clone() } else { spec.model.clone() };
     let spec = FinetuneSpec { name: Some(name.clone()), model, ..spec.clone() };
-    let recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
-    let warnings = built.warnings.clone();
+    let mut recipe = Recipe::new(spec, data, &base.fingerprint, base.prompter.fingerprint(), task.fingerprint());
+    recipe.data_splits = dataset.split_fingerprints();
+    recipe.findings.clone_from(&built.findings);
+    let warnings = built.warnings.iter().cloned().chain(built.findings.iter().map(ToString::to_string)).collect();
     Ok(Prepared { name, base, adapter, built, evaluation, config, recipe, warnings, dataset })
 }
 
@@ -126,11 +128,8 @@ fn tokenize(
         context.call.event(Event::Progress { stage, done, total: Some(n_rows) });
     };
     progress(0);
-    let conversations = task.render(rows, &task::empty(dataset)).at("/data")?;
-    let targets = task.targets(rows).at("/data")?;
-    let built = builder.build_all(&conversations, &targets).at("/data")?;
-    progress(n_rows);
-    Ok(built)
+    let taught = task.training_rows(rows).at("/data")?;
+    builder.build_rows(&taught, context.cancel(), &mut |done| progress(done)).at("/data")
 }
 
 /// A run that goes on reads the rows that it began with, even if the name stands for others now.

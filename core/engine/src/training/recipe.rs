@@ -1,5 +1,8 @@
 //! A run's recipe: the spec with everything resolved, so that a resumed run trains on the same.
 
+use std::collections::BTreeMap;
+
+use luthier_protocol::response::Finding;
 use luthier_protocol::spec::FinetuneSpec;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,12 @@ pub(crate) struct Recipe {
     /// Dataset's name in the project.
     pub(crate) data: String,
     pub(crate) data_fingerprint: String,
+    /// Fingerprint of each split's rows, by its name.
+    #[serde(default)]
+    pub(crate) data_splits: BTreeMap<String, String>,
+    /// What the data lint found and let pass.
+    #[serde(default)]
+    pub(crate) findings: Vec<Finding>,
     pub(crate) base_fingerprint: String,
     /// Hash of tokenizer and chat template.
     pub(crate) prompter: String,
@@ -37,6 +46,8 @@ impl Recipe {
             spec,
             data: data.0.to_owned(),
             data_fingerprint: data.1.to_owned(),
+            data_splits: BTreeMap::new(),
+            findings: Vec::new(),
             base_fingerprint: base_fingerprint.to_owned(),
             prompter,
             prompt_renderer,

@@ -8,7 +8,8 @@ use super::{GenerationSpec, ProviderSpec};
 
 /// `%%dataset NAME`: where rows come from and what their columns mean.
 ///
-/// Either `path` (CSV, JSON array, JSONL, Parquet; by extension or `format`) or `template`.
+/// Either `path` (CSV, JSON array, JSONL, Parquet, Arrow, plain text; by extension or `format`) or
+/// `template`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatasetSpec {
@@ -18,7 +19,8 @@ pub struct DatasetSpec {
     /// A file, relative to the project directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// `csv`, `json`, `jsonl` or `parquet`; by extension if absent.
+    /// `csv`, `tsv`, `json`, `jsonl`, `parquet`, `arrow`, `text` (a row per line), `paragraphs` or
+    /// `document`; by extension if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// A task template plugin: `text-to-sql`. Its generator makes the rows, unless `path` gives them.
@@ -136,9 +138,28 @@ pub struct RolesSpec {
     /// The text to learn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
-    /// Chat messages: a list of `{role, content}`; stands instead of prompt and completion.
+    /// Chat messages: a list of `{role, content}` (or `{from, value}`); stands instead of prompt
+    /// and completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<String>,
+    /// Raw text, all of which is learned; stands instead of prompt and completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The system's words, in front of rows that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The list of tools that a conversation may call, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<String>,
+    /// The better of two answers (DPO, ORPO).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// The worse of two answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+    /// Whether the completion is wanted (KTO): true or false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Rows of one group never fall into different splits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,

@@ -29,6 +29,12 @@ pub struct FinetuneSpec {
     /// The optimizer's schedule.
     #[serde(default)]
     pub train: TrainSpec,
+    /// Findings of the data lint that may pass, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// Refuse rows that nobody has accepted or corrected in `review`.
+    #[serde(default)]
+    pub require_review: bool,
     /// Replace an adapter of the same name.
     #[serde(default)]
     pub overwrite: bool,
@@ -140,37 +146,6 @@ impl Default for LoraSpec {
     }
 }
 
-/// `attach ADAPTER …`: keep adapters in memory, or combine several into one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AttachSpec {
-    /// Names or directories, on one base model.
-    pub adapters: Vec<String>,
-    /// Weight of each in a combination; empty: 1.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub weights: Vec<f64>,
-    /// How they are combined.
-    #[serde(default)]
-    pub combination: CombinationSpec,
-    /// Name of the combination, which is written as an adapter of its own; none: nothing is combined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Replace an adapter of that name.
-    #[serde(default)]
-    pub overwrite: bool,
-}
-
-/// How adapters are combined, as in PEFT's `add_weighted_adapter`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CombinationSpec {
-    /// Exactly the weighted sum; the ranks add up.
-    #[default]
-    Cat,
-    /// Near it, of the same rank.
-    Linear,
-}
-
 /// `[train]`, with the names of Hugging Face's `TrainingArguments` where they exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -212,7 +187,9 @@ pub struct TrainSpec {
     pub max_seq_len: Option<usize>,
     /// `error`, `drop` (counted and reported) or `truncate`.
     pub on_too_long: OnTooLong,
-    /// Train on the prompt's tokens too.
+    /// Which tokens the loss sees.
+    pub loss_on: LossOn,
+    /// Train on the prompt's tokens too: `loss_on = "all"`.
     pub train_on_prompt: bool,
     /// Seed of initialisation, order and dropout.
     pub seed: u64,
@@ -276,6 +253,7 @@ impl Default for TrainSpec {
             max_grad_norm: 1.0,
             max_seq_len: None,
             on_too_long: OnTooLong::Error,
+            loss_on: LossOn::Completion,
             train_on_prompt: false,
             seed: 0,
             checkpoint_steps: 50,
@@ -360,6 +338,28 @@ pub enum Schedule {
     Constant,
     /// Warm-up, stable, decay.
     Wsd,
+}
+
+/// Which tokens of a row the loss sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossOn {
+    /// What answers the prompt; of a conversation its last assistant turn.
+    #[default]
+    Completion,
+    /// Every assistant turn, with the token that ends it.
+    Assistant,
+    /// The last assistant turn alone, even where a completion has several.
+    LastTurn,
+    /// Every token.
+    All,
+}
+
+impl TrainSpec {
+    /// What the loss sees, with the older `train_on_prompt` understood.
+    pub fn loss_on(&self) -> LossOn {
+        if self.train_on_prompt { LossOn::All } else { self.loss_on }
+    }
 }
 
 /// What happens to an example longer than `max_seq_len`.
