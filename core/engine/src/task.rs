@@ -93,7 +93,6 @@ impl Task {
     }
 
     /// Each row's better and worse answer.
-    #[allow(dead_code, reason = "for the preference objectives")]
     pub(crate) fn preference_rows(
         &mut self,
         dataset: &Dataset,
@@ -103,7 +102,6 @@ impl Task {
     }
 
     /// Each row's answer, and whether it is wanted.
-    #[allow(dead_code, reason = "for the preference objectives")]
     pub(crate) fn labeled_rows(&mut self, dataset: &Dataset, rows: &RecordBatch) -> Result<Vec<LabeledRow>, Error> {
         Ok(luthier_data::labeled_rows(&dataset.name, &dataset.roles, self.renderer.as_mut(), rows)?)
     }

@@ -17,6 +17,7 @@ mod prepare;
 mod recipe;
 pub(crate) mod record;
 mod report;
+mod rows;
 mod tracker;
 
 pub(crate) use adapter::{put_in_place, remake};
@@ -86,10 +87,10 @@ fn fit(
 ) -> Result<(TrainableModel, FitReport), Error> {
     let checkpoints = CheckpointDir::open(run_dir.join("checkpoints"))?;
     let mut trainable = trainable(prepared).at("/lora")?;
-    let evaluation = prepared.evaluation.as_ref().map(|(_, built)| &built.examples as &dyn ExampleSource);
+    let evaluation = prepared.evaluation.as_ref().map(|(_, built)| built as &dyn ExampleSource);
     let report = luthier_train::fit_on(
         &mut trainable,
-        FitData { train: &prepared.built.examples, evaluation },
+        FitData { train: &prepared.built, evaluation },
         &prepared.config,
         &checkpoints,
         resume,

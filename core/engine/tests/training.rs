@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{EngineProcess, finetune, project, recipe, weights};
 use luthier_protocol::response::{Finetuned, RunDetails, RunDiff, TrainingCheck};
-use luthier_protocol::spec::{FinetuneSpec, Optimizer, Schedule};
+use luthier_protocol::spec::{FinetuneSpec, Objective, Optimizer, Schedule};
 use luthier_protocol::{Event, FailureKind, Request, Response};
 
 fn finetuned(client: &mut common::Client, spec: FinetuneSpec) -> Finetuned {
@@ -161,6 +161,41 @@ fn a_loss_that_is_not_a_number_names_step_rows_and_what_is_safe() {
     assert!(failure.hint.unwrap().contains("learning_rate"));
     assert_eq!(details(&mut client, "wild-1").status, "failed");
     finetuned(&mut client, recipe("tame", 2));
+}
+
+#[test]
+fn preferences_are_learned_from_pairs_and_from_thumbs() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let pair = |i: usize| {
+        format!("{{\"prompt\": \"say {i}\", \"chosen\": \"yes {}\", \"rejected\": \"no {}\"}}\n", i % 3, i % 4)
+    };
+    std::fs::write(project.path().join("pairs.jsonl"), (0..24).map(pair).collect::<String>()).unwrap();
+    let mut client = engine.client(project.path());
+    for (name, objective) in [("dpo", Objective::Dpo), ("orpo", Objective::Orpo), ("kto", Objective::Kto)] {
+        let mut spec = recipe(name, 40);
+        spec.data = "pairs.jsonl".into();
+        spec.lora.r = 4;
+        spec.train.objective = objective;
+        spec.train.batch_size = 8;
+        spec.train.eval_steps = 20;
+        let done = finetuned(&mut client, spec);
+        assert!(done.final_loss < done.losses[0].1 - 0.05, "{name}: {:?}", done.losses);
+        let margins: Vec<f64> = client
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Step(step) => step.metrics.get("rewards/margins").copied(),
+                _ => None,
+            })
+            .collect();
+        assert!(margins[margins.len() - 1] > margins[0], "{name}: {margins:?}");
+        assert_eq!(done.eval_losses.len(), 2, "{name}");
+    }
+    // Rows without preferences are no food for it.
+    let mut spec = recipe("none", 2);
+    spec.train.objective = Objective::Dpo;
+    let failure = client.call(finetune(spec)).unwrap_err();
+    assert!(failure.message.contains("chosen") && failure.message.contains("rejected"), "{}", failure.message);
 }
 
 #[test]

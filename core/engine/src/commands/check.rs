@@ -6,7 +6,7 @@ use luthier_protocol::response::{CheckLine, TrainingCheck};
 use luthier_protocol::spec::FinetuneSpec;
 use luthier_protocol::{Event, Response};
 use luthier_train::invariance::{Finding, N_STEPS, Subject};
-use luthier_train::{Labelled, Trainable};
+use luthier_train::{ExampleSource, Labelled, Trainable};
 
 use crate::Error;
 use crate::error::AtExt;
@@ -42,7 +42,7 @@ pub(crate) fn training(
     let n = N_UNITS * prepared.config.objective.examples_per_unit();
     let rows = Labelled {
         examples: prepared.built.examples.iter().take(n).cloned().collect(),
-        desirable: vec![true; n.min(prepared.built.examples.len())],
+        desirable: (0..n.min(prepared.built.examples.len())).map(|row| prepared.built.is_desirable(row)).collect(),
     };
     let scratch = tempfile::tempdir().map_err(|source| Error::io("make", &std::env::temp_dir(), source))?;
     let make = || -> luthier_train::Result<Box<dyn Trainable>> { Ok(Box::new(training::trainable(&prepared)?)) };

@@ -1,10 +1,11 @@
 //! The gate before training: what the data lint finds stops the run, unless the recipe allows it.
 
 use arrow_array::RecordBatch;
-use luthier_data::{Built, Dataset, lint};
+use luthier_data::{Dataset, lint};
 use luthier_protocol::response::Finding;
 use luthier_protocol::spec::FinetuneSpec;
 
+use super::rows::TrainingRows;
 use crate::Error;
 use crate::datasets;
 use crate::error::AtExt;
@@ -18,8 +19,8 @@ pub(super) fn pass(
     spec: &FinetuneSpec,
     task: &mut Task,
     rows: &RecordBatch,
-    mut built: Built,
-) -> Result<Built, Error> {
+    mut built: TrainingRows,
+) -> Result<TrainingRows, Error> {
     let findings = std::mem::take(&mut built.findings);
     built.findings = check(dataset, spec, task, rows, findings)?;
     for finding in &built.findings {

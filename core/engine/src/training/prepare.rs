@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use luthier_data::{Built, Dataset, ExampleBuilder};
+use luthier_data::{Dataset, ExampleBuilder};
 use luthier_model::AdapterConfig;
-use luthier_protocol::Event;
 use luthier_protocol::spec::FinetuneSpec;
 use luthier_train::TrainConfig;
 
 use super::config::train_config;
+use super::rows::{self, TrainingRows};
 use super::{Recipe, lint, method};
 use crate::Error;
 use crate::datasets;
@@ -31,9 +30,9 @@ pub(crate) struct Prepared {
     /// Its data.
     pub(crate) dataset: Dataset,
     /// Tokenized rows.
-    pub(crate) built: Built,
+    pub(crate) built: TrainingRows,
     /// Rows that are evaluated on while training, and their split.
-    pub(crate) evaluation: Option<(String, Built)>,
+    pub(crate) evaluation: Option<(String, TrainingRows)>,
     pub(crate) config: TrainConfig,
     pub(crate) recipe: Recipe,
     /// Things to know about the examples.
@@ -89,18 +88,15 @@ pub(crate) fn prepare(
     let prompter = base.prompter.clone();
     let builder =
         ExampleBuilder { prompter, max_seq_len, loss_on: spec.train.loss_on(), on_too_long: spec.train.on_too_long };
-    if config.objective.is_preference() {
-        let expected = "sft: this dataset has rows to learn, not preferences between completions";
-        return Err(Error::invalid("objective", format!("{:?}", spec.train.objective), expected))
-            .at("/train/objective");
-    }
-    let built = tokenize(context, &dataset, &rows, &mut task, &builder)?;
+    let objective = config.objective.kind;
+    let built = rows::build(context, &dataset, &rows, &mut task, &builder, objective)?;
     let built = lint::pass(context, &dataset, spec, &mut task, &rows, built)?;
     let evaluation = match evaluation_split(spec, &dataset)? {
         None => None,
         Some(split) => {
             let rows = datasets::rows(&dataset, &split).at("/train/eval_split")?;
-            let built = tokenize(context, &dataset, &rows, &mut task, &builder).at("/train/eval_split")?;
+            let built =
+                rows::build(context, &dataset, &rows, &mut task, &builder, objective).at("/train/eval_split")?;
             Some((split, built))
         }
     };
@@ -113,23 +109,6 @@ pub(crate) fn prepare(
     recipe.findings.clone_from(&built.findings);
     let warnings = built.warnings.iter().cloned().chain(built.findings.iter().map(ToString::to_string)).collect();
     Ok(Prepared { name, base, adapter, built, evaluation, config, recipe, warnings, dataset })
-}
-
-fn tokenize(
-    context: Context<'_>,
-    dataset: &Dataset,
-    rows: &RecordBatch,
-    task: &mut Task,
-    builder: &ExampleBuilder,
-) -> Result<Built, Error> {
-    let n_rows = rows.num_rows() as u64;
-    let progress = |done| {
-        let stage = format!("prepare {}", dataset.name);
-        context.call.event(Event::Progress { stage, done, total: Some(n_rows) });
-    };
-    progress(0);
-    let taught = task.training_rows(rows).at("/data")?;
-    builder.build_rows(&taught, context.cancel(), &mut |done| progress(done)).at("/data")
 }
 
 /// A run that goes on reads the rows that it began with, even if the name stands for others now.

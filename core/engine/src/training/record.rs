@@ -113,6 +113,8 @@ fn inputs(prepared: &Prepared) -> Map<String, Value> {
             "name": recipe.data,
             "fingerprint": recipe.data_fingerprint,
             "split": recipe.spec.split,
+            "splits": recipe.data_splits,
+            "lint": recipe.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "n_examples": prepared.built.examples.len(),
             "accounting": prepared.built.accounting,
             "evaluation_split": evaluation.map(|(split, _)| split),
