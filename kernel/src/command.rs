@@ -30,6 +30,7 @@ pub mod leaderboard;
 pub mod load;
 pub mod merge;
 pub mod models;
+pub mod plan;
 pub mod plugin;
 pub mod plugins;
 pub mod pull;
@@ -174,7 +175,7 @@ impl Problem {
     }
 }
 
-static COMMANDS: [&Command; 27] = [
+static COMMANDS: [&Command; 28] = [
     &help::COMMAND,
     &device::COMMAND,
     &models::COMMAND,
@@ -184,6 +185,7 @@ static COMMANDS: [&Command; 27] = [
     &synthesize::COMMAND,
     &show::COMMAND,
     &review::COMMAND,
+    &plan::COMMAND,
     &finetune::COMMAND,
     &check::COMMAND,
     &ask::COMMAND,

@@ -23,6 +23,7 @@ pub mod finetune;
 pub mod help;
 pub mod lengths;
 pub mod lists;
+pub mod plan;
 pub mod plugin;
 pub mod records;
 pub mod review;

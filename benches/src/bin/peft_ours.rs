@@ -39,12 +39,23 @@ fn main() -> Outcome<()> {
         let request: Value = serde_json::from_str(&line?)?;
         let answer = match request["do"].as_str() {
             Some("round") => session.round()?,
+            Some("profile") => profiled(&mut session)?,
             Some("memory") => json!({"peak_rss_kib": status_kib("VmHWM")}),
             _ => break,
         };
         println!("{answer}");
     }
     Ok(())
+}
+
+/// A round with what each op took of it.
+fn profiled(session: &mut Session) -> Outcome<Value> {
+    profile::start();
+    session.round()?;
+    let profile = profile::finish().ok_or("nothing was recorded")?;
+    let ops = profile.ops.iter();
+    let ops = ops.map(|op| json!({"name": op.name, "calls": op.calls, "seconds": op.seconds, "flops": op.flops}));
+    Ok(json!({"seconds": profile.seconds, "ops": ops.collect::<Vec<_>>()}))
 }
 
 /// A line of `/proc/self/status`, 0 where there is none.
@@ -136,12 +147,14 @@ impl Training {
     }
 
     fn step(&mut self, batch: &SequenceBatch) -> Outcome<f64> {
+        let _span = profile::span("training loop, rest", || 0.0);
         gradients::zero(&mut self.gradients);
         let scale = 1.0 / batch.n_targets() as f32;
         let cancel = AtomicBool::new(false);
         let loss = self.trainable.accumulate_gradients(batch, scale, None, &mut self.gradients, &cancel)?;
         let norms: Vec<f64> = self.gradients.iter().map(|gradient| gradients::squared_norm(gradient)).collect();
         let clipping = gradients::clipping_factor(gradients::global_norm(&norms), 1.0);
+        let _span = profile::span("optimizer", || 0.0);
         self.optimizer.begin_step();
         for (i, gradient) in self.gradients.iter().enumerate() {
             self.optimizer.update(i, self.trainable.values_mut(i), gradient, clipping, self.learning_rate, true);

@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod finetune;
 pub(crate) mod hub;
 pub(crate) mod load;
+pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod predict;
 pub(crate) mod records;

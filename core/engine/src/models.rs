@@ -149,7 +149,8 @@ pub(crate) fn stored_dtype(dir: &Path) -> Result<String, Error> {
     Ok(weights_header::summarize(dir)?.dtype)
 }
 
-fn read_config(dir: &Path) -> Result<ModelConfig, Error> {
+/// A model directory's configuration.
+pub(crate) fn read_config(dir: &Path) -> Result<ModelConfig, Error> {
     let path = dir.join("config.json");
     let text = crate::files::read_text(&path, crate::files::MAX_JSON_BYTES)?;
     Ok(ModelConfig::from_json(&text)?)

@@ -4,7 +4,8 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    boot_id, effective_uid, file_system, host_name, memory_bytes, process_start, processor_name, resident_bytes,
+    available_bytes, boot_id, effective_uid, file_system, host_name, memory_bytes, process_start, processor_name,
+    resident_bytes,
 };
 
 #[cfg(not(target_os = "linux"))]

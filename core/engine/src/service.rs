@@ -145,6 +145,7 @@ fn handle(context: Context<'_>, request: Request) -> Result<Response, Error> {
         Request::Rows { data, split } => commands::rows::rows(context, &data, split.as_deref()),
         Request::Finetune(spec) => commands::finetune::finetune(context, spec),
         Request::CheckTraining { spec, recipe } => commands::check::training(context, spec, recipe.as_deref()),
+        Request::Plan(spec) => commands::plan::plan(context, &spec),
         Request::Resume { run } => commands::finetune::resume(context, &run),
         Request::CancelRun { run } => commands::runs::cancel(context, &run),
         Request::Follow { run } => commands::runs::follow(context, &run),

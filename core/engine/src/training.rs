@@ -13,6 +13,7 @@ mod config;
 pub(crate) mod lint;
 mod method;
 pub(crate) mod metrics;
+mod plan;
 mod prepare;
 mod recipe;
 pub(crate) mod record;
@@ -21,6 +22,7 @@ mod rows;
 mod tracker;
 
 pub(crate) use adapter::{put_in_place, remake};
+pub(crate) use plan::plan;
 pub(crate) use prepare::{Prepared, check_free, prepare};
 pub(crate) use recipe::Recipe;
 
@@ -103,8 +105,9 @@ fn fit(
 
 /// What is trained, as a run first gets it: a resumed run starts from the same values.
 pub(crate) fn trainable(prepared: &Prepared) -> luthier_model::Result<TrainableModel> {
-    let base = prepared.base.model.clone();
+    let mut base = prepared.base.model.clone();
     let spec = &prepared.recipe.spec;
+    base.set_gradient_checkpointing(spec.train.gradient_checkpointing);
     Ok(match &prepared.adapter {
         None => TrainableModel::Full { model: base },
         Some(config) => {

@@ -246,3 +246,41 @@ fn invariances_are_measured_on_a_recipe() {
     assert!(matches!(client.call(Request::Runs), Ok(Response::Runs { runs }) if runs.is_empty()));
     assert!(matches!(client.call(Request::Adapters), Ok(Response::Adapters { adapters }) if adapters.is_empty()));
 }
+
+#[test]
+fn a_plan_says_what_a_run_would_need_and_a_bad_recipe_fails_as_it_would() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    let mut plan = |spec: FinetuneSpec| match client.call(Request::Plan(spec)) {
+        Ok(Response::Planned(plan)) => Ok(plan),
+        Ok(other) => panic!("no plan: {other:?}"),
+        Err(failure) => Err(failure),
+    };
+    let part = |plan: &luthier_protocol::response::TrainingPlan, name: &str| {
+        plan.parts.iter().find(|part| part.name == name).map_or(0, |part| part.bytes)
+    };
+    let kept = plan(recipe("planned", 20)).unwrap();
+    assert_eq!(kept.total_steps, 20);
+    assert_eq!(kept.parts.iter().map(|part| part.bytes).sum::<u64>(), kept.peak_bytes);
+    assert!(kept.fits && kept.largest_batch_size > 16 && kept.seconds > 0.0, "{kept:?}");
+    let mut spec = recipe("planned", 20);
+    spec.train.gradient_checkpointing = true;
+    let again = plan(spec).unwrap();
+    assert!(part(&again, "activations") < part(&kept, "activations"), "{kept:?} {again:?}");
+    let mut bad = recipe("planned", 20);
+    bad.lora.target_modules = vec!["no_such_proj".into()];
+    let failure = plan(bad).unwrap_err();
+    assert_eq!(failure.location.as_ref().map(|at| at.pointer.as_str()), Some("/lora"), "{failure:?}");
+    assert!(failure.message.contains("no_such_proj"), "{failure:?}");
+}
+
+#[test]
+fn gradient_checkpointing_leaves_the_same_adapter() {
+    let (engine, project) = (EngineProcess::start(), project());
+    let mut client = engine.client(project.path());
+    finetuned(&mut client, recipe("kept", 3));
+    let mut spec = recipe("computed", 3);
+    spec.train.gradient_checkpointing = true;
+    finetuned(&mut client, spec);
+    assert_eq!(weights(project.path(), "kept"), weights(project.path(), "computed"));
+}

@@ -88,6 +88,12 @@ impl Adapter {
         Ok(Adapter { config, fan_in_fan_out: selection.fan_in_fan_out(model), weights: Arc::new(weights) })
     }
 
+    /// The tensors of an adapter on a model of which only names and shapes are known.
+    pub(crate) fn outline(model: &Model, config: &AdapterConfig) -> Result<AdapterWeights<f32>> {
+        let (config, selection) = Selection::new(config, model, true)?;
+        Ok(AdapterWeights::layout(model, &config, &selection))
+    }
+
     /// The settings, with defaults filled in.
     pub fn config(&self) -> &AdapterConfig {
         &self.config

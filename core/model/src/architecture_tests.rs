@@ -23,7 +23,7 @@ const LOGIT_TOLERANCE: f64 = 1e-5;
 const GRADIENT_TOLERANCE: f64 = 1e-4;
 
 /// The fixtures' names.
-const ALL: [&str; 17] = [
+pub(crate) const ALL: [&str; 17] = [
     "llama",
     "llama-bias",
     "llama-yarn",

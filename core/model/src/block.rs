@@ -18,7 +18,7 @@ mod router;
 pub(crate) use router::{Choice, route};
 
 use crate::ModelConfig;
-use crate::buffers::give;
+use crate::buffers::{self, give};
 use crate::layout::{BlockLayout, ModuleId};
 use crate::ops::add_assign;
 use crate::ops::linear::{Linear, LinearGradient};
@@ -131,32 +131,51 @@ impl<'a, T: Real> Block<'a, T> {
         let d_out = norm_out_backward(self.norms.mlp_out.as_ref(), &dy, mlp_out, norms.mlp_out);
         let h = self.norms.mlp.output(mlp_x, &mlp_norm);
         let dh = self.mlp_backward(d_out.as_deref().unwrap_or(&dy), &h, mlp, context, &mut gradient);
-        drop(d_out);
+        d_out.into_iter().chain([h]).for_each(give);
         // The gradient of the sum after attention: all of `dx2`, or `dy` with a parallel residual, where
         // `dx2` is the feed-forward layer's part of `dx`.
         let (mut dx2, dy) = match x2.is_some() {
             true => (dy, None),
-            false => (vec![T::ZERO; dy.len()], Some(dy)),
+            false => (buffers::zeros(dy.len()), Some(dy)),
         };
         self.norms.mlp.backward(&dh, mlp_x, &mlp_norm, &mut dx2, norms.mlp);
+        x2.into_iter().chain([dh]).for_each(give);
 
         let d_sum = dy.as_ref().unwrap_or(&dx2);
         let d_out = norm_out_backward(self.norms.attention_out.as_ref(), d_sum, attention_out, norms.attention_out);
         let h = self.norms.input.output(&x, &input_norm);
-        let d_out = d_out.as_deref().unwrap_or(d_sum);
+        let d_attention = d_out.as_deref().unwrap_or(d_sum);
         let head_norms = (norms.q, norms.k);
-        let dh = self.attention_backward(d_out, &h, attention, context, head_norms, &mut gradient.linears);
+        let dh = self.attention_backward(d_attention, &h, attention, context, head_norms, &mut gradient.linears);
+        d_out.into_iter().for_each(give);
         let mut dx = dx2;
-        if let Some(dy) = dy {
-            add_assign(&mut dx, &dy);
+        if let Some(dy) = &dy {
+            add_assign(&mut dx, dy);
         }
         self.norms.input.backward(&dh, &x, &input_norm, &mut dx, norms.input);
+        dy.into_iter().chain([x, h, dh]).for_each(give);
         dx
     }
 
     /// Takes the place where a module's gradients go.
     fn take<'g>(&self, linears: &mut [LinearGradient<'g, T>], id: ModuleId) -> LinearGradient<'g, T> {
         std::mem::take(&mut linears[id - self.layout.modules.start])
+    }
+}
+
+impl<T: Real> Saved<T> {
+    /// Gives the large buffers back: a pass without gradients needs none of them.
+    pub(crate) fn release(self) {
+        give(self.into_input());
+    }
+
+    /// Gives up all but the block's input.
+    pub(crate) fn into_input(self) -> Vec<T> {
+        self.attention.release();
+        self.mlp.release();
+        let normed = self.attention_out.into_iter().chain(self.mlp_out).map(|normed| normed.x);
+        normed.chain(self.x2).for_each(give);
+        self.x
     }
 }
 
@@ -179,7 +198,8 @@ fn norm_out_backward<T: Real>(
     gradient: Option<NormGradient<T>>,
 ) -> Option<Vec<T>> {
     let (norm, normed) = (norm?, normed?);
-    let mut dx = vec![T::ZERO; dy.len()];
+    let mut dx = buffers::zeros(dy.len());
     norm.backward(dy, &normed.x, &normed.saved, &mut dx, gradient.unwrap_or_default());
+    give(normed.x);
     Some(dx)
 }

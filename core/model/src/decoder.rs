@@ -1,21 +1,27 @@
 //! Embedding, blocks, final norm and head: the loss of a batch and its gradients.
 
+mod gradients;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gradients::Gradients;
+
 use crate::adapter::{AdapterWeights, SlotLayout};
-use crate::block::{Block, BlockContext, BlockGradient, Norms, Saved};
-use crate::layout::{Layout, MlpLayout, Module, ModuleId, NormLayout};
+use crate::block::{Block, BlockContext, Norms, Saved};
+use crate::buffers;
+use crate::layout::{MlpLayout, Module, ModuleId, NormLayout};
 use crate::ops::dropout::Dropout;
-use crate::ops::linear::{Dora, Linear, LinearGradient, LowRank, LowRankGradient, Slot, SlotGradient, Weight};
+use crate::ops::linear::{Dora, Linear, LowRank, Slot, Weight};
 use crate::ops::loss::{HeadGradient, LossScale, linear_cross_entropy};
 use crate::ops::norm::{Norm, NormGradient};
 use crate::ops::rope::Rotary;
 use crate::ops::{embedding, neftune};
+use crate::profile::span;
 use crate::real::Real;
 use crate::rng::CounterRng;
 use crate::weights::Weights;
 use crate::{BatchLoss, DropoutKey, Error, LayerRope, ModelConfig, Result, SequenceBatch};
+use gradients::{Buffers, norm_gradient};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,15 +33,8 @@ pub(crate) struct Decoder<'a, T> {
     adapter: Option<&'a AdapterWeights<T>>,
     /// Of DoRA, by module.
     norms: Vec<Vec<T>>,
-}
-
-/// Which gradients are computed and where they are added.
-#[derive(Debug)]
-pub(crate) enum Gradients<'a, T> {
-    /// One buffer per tensor of the model.
-    Full(&'a mut [Vec<T>]),
-    /// One buffer per tensor of the adapter.
-    Adapter(&'a mut [Vec<T>]),
+    /// The backward pass computes a block's forward pass again from its input.
+    pub(crate) gradient_checkpointing: bool,
 }
 
 /// What the gradients are of.
@@ -46,57 +45,11 @@ pub(crate) enum Objective<'a, T> {
     Of(&'a mut dyn FnMut(&[f64]) -> Vec<f32>),
 }
 
-/// Buffers that can each be taken once.
-struct Buffers<'a, 'w, T> {
-    slots: Vec<Option<&'a mut [T]>>,
-    /// Whose tensors the buffers are for; without one, the model's.
-    adapter: Option<&'w AdapterWeights<T>>,
-}
-
-impl<'a, 'w, T> Buffers<'a, 'w, T> {
-    fn new(gradients: Gradients<'a, T>, adapter: Option<&'w AdapterWeights<T>>) -> Self {
-        let (buffers, adapter) = match gradients {
-            Gradients::Full(buffers) => (buffers, None),
-            Gradients::Adapter(buffers) => (buffers, adapter),
-        };
-        Buffers { slots: buffers.iter_mut().map(|buffer| Some(buffer.as_mut_slice())).collect(), adapter }
-    }
-
-    /// The buffer of the model's tensor `index`, or of what the adapter has in its place; nothing if it
-    /// is frozen.
-    fn tensor(&mut self, index: usize) -> Option<&'a mut [T]> {
-        match self.adapter {
-            None => self.take(index),
-            Some(adapter) => self.take(adapter.replaced[index]?),
-        }
-    }
-
-    /// The buffer of the head's weight.
-    fn head(&mut self, layout: &Layout) -> Option<&'a mut [T]> {
-        match self.adapter {
-            Some(adapter) if layout.head == layout.embedding => self.take(adapter.tied_head?),
-            _ => self.tensor(layout.head),
-        }
-    }
-
-    /// Gradients of what an adapter has on a module.
-    fn slot(&mut self, id: ModuleId) -> SlotGradient<'a, T> {
-        let slot = self.adapter.and_then(|adapter| adapter.slots[id].as_ref());
-        let gradient = match slot {
-            None => None,
-            Some(SlotLayout::Scale { scale, .. }) => self.take(*scale).map(SlotGradient::Scale),
-            Some(SlotLayout::LowRank { a, b, magnitude, .. }) => {
-                let magnitude = magnitude.and_then(|index| self.take(index));
-                let pair = self.take(*a).zip(self.take(*b));
-                pair.map(|(a, b)| SlotGradient::LowRank(LowRankGradient { a, b, magnitude }))
-            }
-        };
-        gradient.unwrap_or(SlotGradient::Frozen)
-    }
-
-    fn take(&mut self, index: usize) -> Option<&'a mut [T]> {
-        self.slots.get_mut(index).and_then(Option::take)
-    }
+/// What a block's forward pass leaves for the backward pass.
+enum Kept<T> {
+    All(Box<Saved<T>>),
+    /// With gradient checkpointing: the block's input.
+    Input(Vec<T>),
 }
 
 pub(crate) fn poll(cancel: &AtomicBool) -> Result<()> {
@@ -113,7 +66,7 @@ impl<'a, T: Real> Decoder<'a, T> {
         adapter: Option<&'a AdapterWeights<T>>,
     ) -> Self {
         let norms = adapter.map(|adapter| adapter.norms(weights)).unwrap_or_default();
-        Decoder { config, weights, adapter, norms }
+        Decoder { config, weights, adapter, norms, gradient_checkpointing: false }
     }
 
     /// The values of the model's tensor `index`, or of what the adapter has in its place.
@@ -147,9 +100,13 @@ impl<'a, T: Real> Decoder<'a, T> {
         let mut x = self.embed(&batch.input_ids, pass.positions());
         for layer in 0..self.config.n_layers {
             poll(cancel)?;
-            x = self.block(layer, None).forward(x, &pass.context(layer)).0;
+            let (y, saved) = self.block(layer, None).forward(x, &pass.context(layer));
+            saved.release();
+            x = y;
         }
-        self.head(&x, &pass, None, cancel).map(|(nll, _)| nll)
+        let nll = self.head(&x, &pass, None, cancel).map(|(nll, _)| nll);
+        buffers::give(x);
+        nll
     }
 
     /// Loss of `batch`; adds the gradients of `nll_sum * loss_scale`.
@@ -173,6 +130,8 @@ impl<'a, T: Real> Decoder<'a, T> {
         gradients: Gradients<T>,
         cancel: &AtomicBool,
     ) -> Result<BatchLoss> {
+        let _span = span("decoder, rest", || 0.0);
+        buffers::begin_pass::<T>();
         let pass = Pass::new(self, batch, dropout)?;
         let hidden = self.config.hidden_size;
         let mut buffers = Buffers::new(gradients, self.adapter);
@@ -180,11 +139,14 @@ impl<'a, T: Real> Decoder<'a, T> {
         if let Some(key) = dropout.filter(|key| key.neftune_alpha > 0.0) {
             neftune::add_noise(&mut x, &pass.ranges, hidden, key);
         }
-        let mut saved: Vec<Saved<T>> = Vec::with_capacity(self.config.n_layers);
+        let mut kept: Vec<Kept<T>> = Vec::with_capacity(self.config.n_layers);
         for layer in 0..self.config.n_layers {
             poll(cancel)?;
-            let (y, block) = self.block(layer, pass.dropout).forward(x, &pass.context(layer));
-            saved.push(block);
+            let (y, saved) = self.block(layer, pass.dropout).forward(x, &pass.context(layer));
+            kept.push(match self.gradient_checkpointing {
+                true => Kept::Input(saved.into_input()),
+                false => Kept::All(Box::new(saved)),
+            });
             x = y;
         }
 
@@ -198,15 +160,25 @@ impl<'a, T: Real> Decoder<'a, T> {
         };
         let (nll, dx) = self.head(&x, &pass, Some(head), cancel)?;
         let loss = BatchLoss { nll_sum: nll.iter().sum(), n_targets: nll.len() };
-        drop(x);
+        buffers::give(x);
         let Some(mut dx) = dx else {
             return Ok(loss);
         };
-        for (layer, saved) in saved.into_iter().enumerate().rev() {
+        for (layer, kept) in kept.into_iter().enumerate().rev() {
             poll(cancel)?;
             let gradient = self.block_gradient(layer, &mut buffers);
             let block = self.block(layer, pass.dropout);
-            dx = block.backward(dx, saved, &pass.context(layer), gradient);
+            let context = pass.context(layer);
+            let saved = match kept {
+                Kept::All(saved) => *saved,
+                Kept::Input(x) => {
+                    // Dropout draws by position: the second pass has the first one's bits.
+                    let (y, saved) = block.forward(x, &context);
+                    buffers::give(y);
+                    saved
+                }
+            };
+            dx = block.backward(dx, saved, &context, gradient);
         }
         if let Some(d_positions) = layout.position_embedding.and_then(|index| buffers.tensor(index)) {
             let positions: Vec<u32> = pass.positions().map(|p| p as u32).collect();
@@ -218,6 +190,7 @@ impl<'a, T: Real> Decoder<'a, T> {
             self.scale_embedding(&mut dx);
             embedding::backward(&batch.input_ids, &dx, hidden, d_embedding);
         }
+        buffers::give(dx);
         Ok(loss)
     }
 
@@ -276,7 +249,9 @@ impl<'a, T: Real> Decoder<'a, T> {
         let cap = self.config.final_softcap;
         let (h, saved) = norm.forward(&selected);
         let Some(gradient) = gradient else {
-            return Ok((linear_cross_entropy(&h, head, hidden, cap, &ids, None, cancel)?, None));
+            let nll = linear_cross_entropy(&h, head, hidden, cap, &ids, None, cancel)?;
+            [selected, h].into_iter().for_each(buffers::give);
+            return Ok((nll, None));
         };
         // An objective that is no plain sum sees all log-probabilities before the first gradient: the
         // head, and it alone, then runs twice.
@@ -291,15 +266,16 @@ impl<'a, T: Real> Decoder<'a, T> {
                 LossScale::PerTarget(&scales)
             }
         };
-        let mut dh = vec![T::ZERO; h.len()];
+        let mut dh = buffers::take(h.len());
         let head_gradient = HeadGradient { scale, dh: &mut dh, dw: gradient.d_weight };
         let nll = linear_cross_entropy(&h, head, hidden, cap, &ids, Some(head_gradient), cancel)?;
-        let mut d_selected = vec![T::ZERO; h.len()];
+        let mut d_selected = buffers::zeros(h.len());
         norm.backward(&dh, &selected, &saved, &mut d_selected, gradient.d_norm);
-        let mut dx = vec![T::ZERO; x.len()];
+        let mut dx = buffers::zeros(x.len());
         for (row, d) in rows.iter().zip(d_selected.chunks(hidden)) {
             dx[*row as usize * hidden..(*row as usize + 1) * hidden].copy_from_slice(d);
         }
+        [selected, h, dh, d_selected].into_iter().for_each(buffers::give);
         Ok((nll, Some(dx)))
     }
 
@@ -366,38 +342,6 @@ impl<'a, T: Real> Decoder<'a, T> {
             }),
         }
     }
-
-    fn block_gradient<'b>(&self, layer: usize, buffers: &mut Buffers<'b, '_, T>) -> BlockGradient<'b, T> {
-        let layout = &self.weights.layout.blocks[layer];
-        BlockGradient {
-            norms: Norms {
-                input: norm_gradient(layout.input_norm, buffers),
-                q: layout.attention.q_norm.map(|norm| norm_gradient(norm, buffers)),
-                k: layout.attention.k_norm.map(|norm| norm_gradient(norm, buffers)),
-                attention_out: layout.attention_out_norm.map(|norm| norm_gradient(norm, buffers)),
-                mlp: norm_gradient(layout.mlp_norm, buffers),
-                mlp_out: layout.mlp_out_norm.map(|norm| norm_gradient(norm, buffers)),
-            },
-            router: match &layout.mlp {
-                MlpLayout::Experts { router, .. } => buffers.tensor(*router),
-                _ => None,
-            },
-            linears: layout.modules.clone().map(|id| self.linear_gradient(id, buffers)).collect(),
-        }
-    }
-
-    fn linear_gradient<'b>(&self, id: ModuleId, buffers: &mut Buffers<'b, '_, T>) -> LinearGradient<'b, T> {
-        let module = &self.weights.layout.modules[id];
-        LinearGradient {
-            weight: buffers.tensor(module.weight),
-            bias: module.bias.and_then(|index| buffers.tensor(index)),
-            slot: buffers.slot(id),
-        }
-    }
-}
-
-fn norm_gradient<'a, T>(layout: NormLayout, buffers: &mut Buffers<'a, '_, T>) -> NormGradient<'a, T> {
-    NormGradient { weight: buffers.tensor(layout.weight), bias: layout.bias.and_then(|index| buffers.tensor(index)) }
 }
 
 /// Separates dropout's random streams from those of other uses of a seed.

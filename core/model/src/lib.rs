@@ -24,6 +24,8 @@ mod model;
 mod ops;
 #[cfg(test)]
 mod oracle_tests;
+mod plan;
+pub mod profile;
 mod quant;
 mod real;
 pub mod rng;
@@ -42,5 +44,6 @@ pub use error::{Error, Result};
 pub use fidelity::Fidelity;
 pub use generate::{Control, FinishReason, GenerateInput, GenerateOptions, Generated, generate};
 pub use model::{Model, SaveDtype};
+pub use plan::{BatchShape, TrainingPlan, TrainingPlanner, TrainingShape, largest_that_fits, training_seconds};
 pub use score::{SequenceScore, logits, loglikelihood};
 pub use trainable::{BatchLoss, DropoutKey, ParameterInfo, TrainableModel};

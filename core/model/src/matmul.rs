@@ -77,19 +77,37 @@ impl<'a, T> Mat<'a, T> {
     }
 }
 
-/// A row-major output `rows x cols`.
+/// A row-major output `rows x cols`, or some columns of one.
 #[derive(Debug)]
 pub(crate) struct MatMut<'a, T> {
     data: &'a mut [T],
     rows: usize,
     cols: usize,
+    row_stride: usize,
 }
 
-impl<'a, T> MatMut<'a, T> {
+impl<'a, T: Copy + Default> MatMut<'a, T> {
     /// A row-major matrix that fills `data`.
     pub(crate) fn new(data: &'a mut [T], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "matrix size");
-        MatMut { data, rows, cols }
+        MatMut { data, rows, cols, row_stride: cols }
+    }
+
+    /// Some columns.
+    pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.end <= self.cols, "columns of a matrix");
+        let data = self.data.get_mut(range.start..).unwrap_or(&mut []);
+        MatMut { data, cols: range.len(), ..self }
+    }
+
+    fn is_contiguous(&self) -> bool {
+        self.row_stride == self.cols
+    }
+
+    /// Sets all elements to zero.
+    fn clear(&mut self) {
+        let (rows, cols) = (self.rows, self.cols);
+        self.data.chunks_mut(self.row_stride.max(1)).take(rows).for_each(|row| row[..cols].fill(T::default()));
     }
 }
 
@@ -110,10 +128,20 @@ pub(crate) struct Term<'a, T> {
     pub(crate) b: Mat<'a, T>,
 }
 
-impl<'a, T> Term<'a, T> {
+impl<'a, T: Copy> Term<'a, T> {
     /// `scale * a b`.
     pub(crate) fn scaled(scale: T, a: Mat<'a, T>, b: Mat<'a, T>) -> Self {
         Term { scale, a, b }
+    }
+
+    /// The inner dimension.
+    pub(crate) fn depth(&self) -> usize {
+        self.a.cols
+    }
+
+    /// The term of some columns of the output.
+    pub(crate) fn columns(&self, range: std::ops::Range<usize>) -> Self {
+        Term { b: self.b.columns(range), ..*self }
     }
 }
 

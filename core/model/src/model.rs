@@ -18,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Clone)]
 pub struct Model {
     inner: Arc<Inner>,
+    /// See [`Model::set_gradient_checkpointing`].
+    gradient_checkpointing: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -89,7 +91,34 @@ impl Model {
     }
 
     pub(crate) fn from_weights(config: ModelConfig, weights: Weights<f32>) -> Model {
-        Model { inner: Arc::new(Inner { config, weights, fingerprint: OnceLock::new() }) }
+        let inner = Inner { config, weights, fingerprint: OnceLock::new() };
+        Model { inner: Arc::new(inner), gradient_checkpointing: false }
+    }
+
+    /// A model of names and shapes without values, `nf4` as if its linear layers were in four bits: for
+    /// what depends on nothing else.
+    pub(crate) fn outline(config: &ModelConfig, nf4: bool) -> Model {
+        let (specs, layout) = layout(config);
+        let is_module = |index: usize| layout.modules.iter().any(|module| module.weight == index);
+        let values = |index: usize| match nf4 && is_module(index) {
+            true => Storage::Nf4(Arc::new(Nf4::empty())),
+            false => Storage::Owned(Vec::new()),
+        };
+        let tensors = specs.into_iter().enumerate();
+        let tensors = tensors
+            .map(|(index, spec)| NamedTensor { name: spec.name, shape: spec.shape, values: values(index) })
+            .collect();
+        Model::from_weights(config.clone(), Weights { tensors, layout })
+    }
+
+    /// Whether training keeps the inputs of blocks alone and computes the rest again for the backward
+    /// pass: a fraction of the memory, a third more time, the same bits. Off at first.
+    pub fn set_gradient_checkpointing(&mut self, on: bool) {
+        self.gradient_checkpointing = on;
+    }
+
+    pub(crate) fn gradient_checkpointing(&self) -> bool {
+        self.gradient_checkpointing
     }
 
     /// The model with the linear layers of its blocks in NF4, scales in eight bits too if `double` is

@@ -18,6 +18,7 @@ pub(crate) mod rope;
 pub(crate) mod softcap;
 mod swiglu;
 
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 
@@ -29,6 +30,7 @@ pub(crate) const ELEMENTS_PER_TASK: usize = 1 << 14;
 
 /// `x += y`.
 pub(crate) fn add_assign<T: Real>(x: &mut [T], y: &[T]) {
+    let _span = span("residual", || 0.0);
     x.par_chunks_mut(ELEMENTS_PER_TASK).zip(y.par_chunks(ELEMENTS_PER_TASK)).for_each(|(x, y)| {
         for (x, &y) in x.iter_mut().zip(y) {
             *x += y;

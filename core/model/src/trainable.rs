@@ -142,6 +142,12 @@ impl TrainableModel {
         Ok(nll.into_iter().map(|nll| -nll).collect())
     }
 
+    /// Switches the model's gradient checkpointing on or off (see [`Model::set_gradient_checkpointing`]).
+    pub fn toggle_gradient_checkpointing(&mut self) {
+        let (TrainableModel::Adapter { base: model, .. } | TrainableModel::Full { model }) = self;
+        model.set_gradient_checkpointing(!model.gradient_checkpointing());
+    }
+
     /// The model, without the adapter.
     pub fn model(&self) -> &Model {
         match self {
@@ -167,6 +173,9 @@ impl TrainableModel {
 
     fn decoder(&self) -> Decoder<'_, f32> {
         let model = self.model();
-        Decoder::new(model.config(), model.weights(), self.adapter().map(|adapter| adapter.weights.as_ref()))
+        let adapter = self.adapter().map(|adapter| adapter.weights.as_ref());
+        let mut decoder = Decoder::new(model.config(), model.weights(), adapter);
+        decoder.gradient_checkpointing = model.gradient_checkpointing();
+        decoder
     }
 }

@@ -58,6 +58,8 @@ pub enum Request {
     Finetune(FinetuneSpec),
     /// Measure the training invariances on a recipe's own model and data: given whole, or as a file.
     CheckTraining { spec: Option<Box<FinetuneSpec>>, recipe: Option<String> },
+    /// Memory and time of a training run, before it begins.
+    Plan(FinetuneSpec),
     /// Go on with a paused, cancelled or broken run.
     Resume { run: String },
     /// Pause a running run with a checkpoint.

@@ -30,6 +30,7 @@ pub enum Response {
     Reviewed(Reviewed),
     Finetuned(Finetuned),
     TrainingChecked(TrainingCheck),
+    Planned(TrainingPlan),
     Asked(Asked),
     Evaluated(Evaluation),
     Exported(Exported),
@@ -110,6 +111,47 @@ pub struct Pulled {
     /// Rows of a dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_rows: Option<u64>,
+}
+
+/// What a training run will need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingPlan {
+    /// The model, as it was asked for.
+    pub model: String,
+    pub n_parameters: u64,
+    pub n_trainable: u64,
+    pub n_examples: u64,
+    /// Tokens of the longest example.
+    pub longest_tokens: u64,
+    /// Tokens of the largest micro-batch.
+    pub batch_tokens: u64,
+    /// Peak memory of the engine's process.
+    pub peak_bytes: u64,
+    /// What it is made of, the largest first; together `peak_bytes`.
+    pub parts: Vec<MemoryPart>,
+    /// Memory that the process could have.
+    pub available_bytes: u64,
+    pub fits: bool,
+    /// Largest micro-batch of the longest example that fits; 0 if none does.
+    pub largest_batch_size: u64,
+    /// Longest example of which the recipe's batch size fits; at most the model's context.
+    pub largest_seq_len: u64,
+    pub total_steps: u64,
+    /// The largest micro-batch, forward and backward.
+    pub seconds_per_batch: f64,
+    /// Its slowest block: how long an interrupt may take.
+    pub seconds_per_block: f64,
+    /// The whole run, without saving checkpoints.
+    pub seconds: f64,
+    pub warnings: Vec<String>,
+}
+
+/// A part of a plan's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryPart {
+    /// Such as `weights`.
+    pub name: String,
+    pub bytes: u64,
 }
 
 /// What the engine runs on.

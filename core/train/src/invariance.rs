@@ -88,6 +88,7 @@ impl Subject<'_> {
         add(self.evaluation(n)?);
         add(self.same_seed(n, &whole)?);
         add(self.resume(n, &whole)?);
+        self.checkpointing(n, &whole)?.into_iter().for_each(&mut add);
         add(self.threads(n, &whole)?);
         Ok(findings)
     }
@@ -113,9 +114,18 @@ impl Subject<'_> {
     }
 
     fn run(&self, name: &str, config: &TrainConfig, stop_after: Option<u64>) -> Result<Short> {
+        self.run_of((self.make)()?, name, config, stop_after)
+    }
+
+    fn run_of(
+        &self,
+        mut trainable: Box<dyn Trainable>,
+        name: &str,
+        config: &TrainConfig,
+        stop_after: Option<u64>,
+    ) -> Result<Short> {
         let checkpoints = CheckpointDir::open(self.scratch.join(name))?;
         let resume = !checkpoints.steps()?.is_empty();
-        let mut trainable = (self.make)()?;
         let stop = AtomicBool::new(false);
         let mut on_event = |event: FitEvent| {
             let done = matches!(&event, FitEvent::Step(step) if Some(step.global_step) == stop_after);
@@ -235,6 +245,17 @@ impl Subject<'_> {
         let resumed = self.run("resume", &config, None)?;
         let detail = format!("{N_STEPS} steps at once, and stopped after {} and resumed", N_STEPS / 2);
         Ok(bits_finding("resume", detail, whole, &resumed))
+    }
+
+    /// Blocks that compute their forward pass again, against blocks that keep it.
+    fn checkpointing(&self, n: usize, whole: &Short) -> Result<Option<Finding>> {
+        let mut trainable = (self.make)()?;
+        if !trainable.toggle_gradient_checkpointing() {
+            return Ok(None);
+        }
+        let other = self.run_of(trainable, "checkpointing", &self.config_for(n, 1), None)?;
+        let detail = format!("{N_STEPS} steps, with gradient checkpointing and without");
+        Ok(Some(bits_finding("checkpointing", detail, whole, &other)))
     }
 
     fn threads(&self, n: usize, whole: &Short) -> Result<Finding> {

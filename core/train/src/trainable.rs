@@ -42,6 +42,11 @@ pub trait Trainable {
     fn non_finite_frozen(&self) -> Option<String> {
         None
     }
+    /// Changes whether blocks compute their forward pass again in the backward pass; false if there is no
+    /// such choice.
+    fn toggle_gradient_checkpointing(&mut self) -> bool {
+        false
+    }
     /// Hash of everything besides the trainable values that shapes the loss.
     fn frozen_fingerprint(&self) -> String;
 }
@@ -91,6 +96,11 @@ impl Trainable for TrainableModel {
 
     fn non_finite_frozen(&self) -> Option<String> {
         self.model().non_finite_tensor()
+    }
+
+    fn toggle_gradient_checkpointing(&mut self) -> bool {
+        TrainableModel::toggle_gradient_checkpointing(self);
+        true
     }
 
     fn frozen_fingerprint(&self) -> String {

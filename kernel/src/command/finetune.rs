@@ -84,6 +84,13 @@ pub(super) static KEYS: &[Key] = &[
         "false",
         "Pack sequences into rows of max_seq_len tokens, batch_size rows at a time; they never see each other.",
     ),
+    Key::new(
+        "train.gradient_checkpointing",
+        Kind::Switch,
+        "false",
+        "Keep only the inputs of blocks and compute the rest again: a fraction of the memory, a third more time, \
+         the same bits.",
+    ),
     Key::new("train.neftune_alpha", Kind::Number, "", "NEFTune: noise on the embeddings while training; 5 is usual."),
     Key::new("train.eval_steps", Kind::Count, "0", "Steps between evaluations on eval_split; 0: none."),
     Key::new("train.eval_split", Kind::Text, "", "Split evaluated on; validation, valid, dev or test if absent."),

@@ -32,6 +32,25 @@ pub(super) struct Comparison {
     pub(super) roofline: Option<Roofline>,
 }
 
+/// `op, calls, ms, share, GFLOP/s` of a profiled round, the longest first.
+pub(super) fn profile_text(profile: &Value) -> String {
+    let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(0.0);
+    let total = number(profile, "seconds");
+    let mut text = format!("   {:<28} {:>6} {:>9} {:>6} {:>8}", "op", "calls", "ms", "share", "GFLOP/s");
+    for op in profile["ops"].as_array().into_iter().flatten() {
+        let (seconds, flops) = (number(op, "seconds"), number(op, "flops"));
+        let rate = if flops > 0.0 { format!("{:8.1}", flops / seconds / 1e9) } else { "       –".to_owned() };
+        text.push_str(&format!(
+            "\n   {:<28} {:>6} {:>9.2} {:>5.1}% {rate}",
+            op["name"].as_str().unwrap_or_default(),
+            number(op, "calls"),
+            1e3 * seconds,
+            100.0 * seconds / total
+        ));
+    }
+    text
+}
+
 /// One workload.
 #[derive(Debug)]
 pub(super) struct Measured {
@@ -39,6 +58,8 @@ pub(super) struct Measured {
     pub(super) title: String,
     pub(super) ours: Memory,
     pub(super) comparisons: Vec<Comparison>,
+    /// Ours, op by op.
+    pub(super) profile: Value,
 }
 
 /// Everything of one run.
@@ -146,6 +167,7 @@ impl Report {
                 json!({
                     "name": measured.name, "title": measured.title,
                     "ours_memory_mib": {"idle": measured.ours.idle_mib, "peak": measured.ours.peak_mib},
+                    "profile": measured.profile,
                     "comparisons": measured.comparisons.iter().map(Comparison::to_json).collect::<Vec<_>>(),
                 })
             })

@@ -77,6 +77,11 @@ impl Worker {
         Ok((number("seconds")?, number("flops")?))
     }
 
+    /// What each op takes of a round: name, calls, seconds, FLOPs; and the seconds of the whole round.
+    pub(super) fn profile(&mut self) -> Result<Value> {
+        self.ask(&json!({"do": "profile"}))
+    }
+
     pub(super) fn set_threads(&mut self, n: usize) -> Result<()> {
         self.ask(&json!({"do": "threads", "n": n})).map(drop)
     }

@@ -37,7 +37,7 @@ pub(super) fn named(name: &str, work: &Path) -> Result<Workload> {
     std::fs::create_dir_all(&dir)?;
     let mut workload = match name {
         "a" => even("a: training, 32M Llama shape, 4 x 256, LoRA r 8, f32", llama_32m(), 4, 256, 8),
-        "b" => even("b: training, 135M SmolLM2 shape, 2 x 512, LoRA r 8, f32", smollm2_135m(), 2, 512, 5),
+        "b" => even("b: training, 135M SmolLM2 shape, 2 x 512, LoRA r 8, f32", smollm2_135m(), 2, 512, 4),
         "c" => uneven()?,
         "d" => generation()?,
         other => bail!("unknown workload {other}: there are a, b, c and d"),
@@ -124,7 +124,7 @@ fn uneven() -> Result<Workload> {
         Layout { name: "grouped by length", spec: training(&config, &batches(&sorted), "padded"), target: 1.2 },
         Layout { name: "packed", spec: training(&config, &rows(&examples), "packed"), target: 1.2 },
     ];
-    let title = "c: training on uneven lengths, 32M shape, 64 examples in batches of 8, LoRA r 8, f32";
+    let title = "c: training on uneven lengths, 32M shape, 32 examples in batches of 8, LoRA r 8, f32";
     Ok(workload(title, training(&config, &random, "packed"), layouts, 3))
 }
 
@@ -144,7 +144,9 @@ fn rows(examples: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
 }
 
 fn generation() -> Result<Workload> {
-    let prompts: Vec<(usize, usize)> = lengths()?.into_iter().map(|length| length.min(512)).enumerate().collect();
+    // The histogram twice.
+    let lengths = lengths()?;
+    let prompts: Vec<_> = lengths.iter().chain(&lengths).map(|&length| length.min(512)).enumerate().collect();
     let spec = json!({
         "kind": "generate", "config": llama_32m(), "prompts": prompts, "max_new_tokens": 64, "generate_batch": 16,
     });

@@ -52,6 +52,13 @@ pub fn memory_bytes() -> u64 {
     }
 }
 
+/// Memory that could be taken now without swapping, in bytes.
+pub fn available_bytes() -> u64 {
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let machine = field(&info, "MemAvailable").and_then(|text| kibibytes(&text)).unwrap_or(0);
+    machine.min(memory_bytes())
+}
+
 /// Memory that this process holds, in bytes.
 pub fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -112,7 +112,11 @@ pub(crate) fn prepare(
 }
 
 /// A run that goes on reads the rows that it began with, even if the name stands for others now.
-fn open_dataset(context: Context<'_>, spec: &FinetuneSpec, pinned: Option<&Recipe>) -> Result<Dataset, Error> {
+pub(super) fn open_dataset(
+    context: Context<'_>,
+    spec: &FinetuneSpec,
+    pinned: Option<&Recipe>,
+) -> Result<Dataset, Error> {
     match pinned {
         Some(recipe) => datasets::open_version(context.project, &recipe.data, &recipe.data_fingerprint),
         None => datasets::open(context, &spec.data),

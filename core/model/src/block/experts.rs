@@ -6,6 +6,7 @@ use super::mlp::GatedSaved;
 use super::router::{Choice, route};
 use super::{Block, BlockContext, BlockGradient};
 use crate::MoeConfig;
+use crate::buffers::{give, take, zeros};
 use crate::layout::GatedLayout;
 use crate::matmul::{Mat, MatMut, Update, par_product};
 use crate::real::Real;
@@ -31,7 +32,11 @@ struct Used<T> {
 
 /// The rows of `x [n, hidden]` that an expert sees.
 fn gather<T: Real>(x: &[T], rows: &[(usize, usize)], hidden: usize) -> Vec<T> {
-    rows.iter().flat_map(|&(t, _)| &x[t * hidden..(t + 1) * hidden]).copied().collect()
+    let mut gathered = take(rows.len() * hidden);
+    for (to, &(t, _)) in gathered.chunks_mut(hidden).zip(rows) {
+        to.copy_from_slice(&x[t * hidden..(t + 1) * hidden]);
+    }
+    gathered
 }
 
 /// Tokens of each expert, in order.
@@ -45,6 +50,16 @@ fn rows_by_expert<T>(choices: &[Choice<T>], n_experts: usize) -> Vec<Vec<(usize,
     rows
 }
 
+impl<T: Real> ExpertsSaved<T> {
+    /// Gives the buffers back.
+    pub(super) fn release(self) {
+        for used in self.used {
+            used.saved.release();
+            give(used.out);
+        }
+    }
+}
+
 impl<T: Real> Block<'_, T> {
     pub(super) fn experts(
         &self,
@@ -54,13 +69,15 @@ impl<T: Real> Block<'_, T> {
     ) -> (Vec<T>, ExpertsSaved<T>) {
         let hidden = context.config.hidden_size;
         let choices = self.choices(h, hidden, moe(context));
-        let mut y = vec![T::ZERO; h.len()];
+        let mut y = zeros(h.len());
         let mut used = Vec::new();
         for (expert, rows) in rows_by_expert(&choices, experts.len()).into_iter().enumerate() {
             if rows.is_empty() {
                 continue;
             }
-            let (out, saved) = self.gated(experts[expert], &gather(h, &rows, hidden), context.config.activation);
+            let x = gather(h, &rows, hidden);
+            let (out, saved) = self.gated(experts[expert], &x, context.config.activation);
+            give(x);
             for (&(t, place), out) in rows.iter().zip(out.chunks(hidden)) {
                 let weight = choices[t].experts[place].1;
                 for (y, &out) in y[t * hidden..(t + 1) * hidden].iter_mut().zip(out) {
@@ -95,7 +112,7 @@ impl<T: Real> Block<'_, T> {
                 d.iter_mut().for_each(|d| *d *= weight);
             }
             let x = gather(h, &rows, hidden);
-            let mut dx = vec![T::ZERO; x.len()];
+            let mut dx = take(x.len());
             let f = context.config.activation;
             self.gated_backward(experts[expert], &d_out, &x, saved, f, &mut dx, &mut gradient.linears);
             for (&(t, _), dx) in rows.iter().zip(dx.chunks(hidden)) {
@@ -103,6 +120,7 @@ impl<T: Real> Block<'_, T> {
                     *dh += dx;
                 }
             }
+            [d_out, x, dx, out].into_iter().for_each(give);
         }
         let d_logits: Vec<T> =
             choices.iter().zip(&d_weights).flat_map(|(choice, d)| choice.backward(d, moe(context))).collect();

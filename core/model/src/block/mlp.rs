@@ -4,7 +4,7 @@
 use super::experts::ExpertsSaved;
 use super::{Block, BlockContext, BlockGradient};
 use crate::Activation;
-use crate::buffers::give;
+use crate::buffers::{give, take};
 use crate::layout::{GatedLayout, MlpLayout};
 use crate::matmul::Update;
 use crate::ops::linear::{LinearGradient, LinearSaved};
@@ -30,6 +30,33 @@ pub(super) struct GatedSaved<T> {
     down_proj: LinearSaved<T>,
 }
 
+impl<T: Real> MlpSaved<T> {
+    /// Gives the buffers back.
+    pub(super) fn release(self) {
+        match self {
+            MlpSaved::Gated(saved) => saved.release(),
+            MlpSaved::GatedJoined { gate, up, gate_up_proj, down_proj } => {
+                [gate, up].into_iter().for_each(give);
+                [gate_up_proj, down_proj].into_iter().for_each(LinearSaved::release);
+            }
+            MlpSaved::Plain { up, up_proj, down_proj } => {
+                give(up);
+                [up_proj, down_proj].into_iter().for_each(LinearSaved::release);
+            }
+            MlpSaved::Experts(saved) => saved.release(),
+        }
+    }
+}
+
+impl<T: Real> GatedSaved<T> {
+    /// Gives the buffers back.
+    pub(super) fn release(self) {
+        let GatedSaved { gate, up, gate_proj, up_proj, down_proj } = self;
+        [gate, up].into_iter().for_each(give);
+        [gate_proj, up_proj, down_proj].into_iter().for_each(LinearSaved::release);
+    }
+}
+
 impl<T: Real> Block<'_, T> {
     /// `h [n, hidden]` to `out [n, hidden]`.
     pub(super) fn mlp(&self, h: &[T], context: &BlockContext<T>) -> (Vec<T>, MlpSaved<T>) {
@@ -43,13 +70,17 @@ impl<T: Real> Block<'_, T> {
                 let inner = context.config.intermediate_size;
                 let (y, gate_up_proj) = self.linear(*gate_up).forward(h);
                 let [gate, up] = fused::split(&y, [inner; 2]);
-                drop(y);
-                let (out, down_proj) = self.linear(*down).forward(&activation::gated_forward(f, &gate, &up));
+                give(y);
+                let act = activation::gated_forward(f, &gate, &up);
+                let (out, down_proj) = self.linear(*down).forward(&act);
+                give(act);
                 (out, MlpSaved::GatedJoined { gate, up, gate_up_proj, down_proj })
             }
             MlpLayout::Plain { up, down } => {
                 let (up, up_proj) = self.linear(*up).forward(h);
-                let (out, down_proj) = self.linear(*down).forward(&activation::forward(f, &up));
+                let act = activation::forward(f, &up);
+                let (out, down_proj) = self.linear(*down).forward(&act);
+                give(act);
                 (out, MlpSaved::Plain { up, up_proj, down_proj })
             }
             MlpLayout::Experts { experts, .. } => {
@@ -70,7 +101,7 @@ impl<T: Real> Block<'_, T> {
     ) -> Vec<T> {
         let f = context.config.activation;
         let linears = &mut gradient.linears;
-        let mut dh = vec![T::ZERO; h.len()];
+        let mut dh = take(h.len());
         match (&self.layout.mlp, saved) {
             (MlpLayout::Gated(ids), MlpSaved::Gated(saved)) => {
                 self.gated_backward(*ids, d_out, h, saved, f, &mut dh, linears);
@@ -80,7 +111,7 @@ impl<T: Real> Block<'_, T> {
                 MlpSaved::GatedJoined { mut gate, mut up, gate_up_proj, down_proj },
             ) => {
                 let act = activation::gated_forward(f, &gate, &up);
-                let mut d_act = vec![T::ZERO; act.len()];
+                let mut d_act = take(act.len());
                 let d_down = self.take(linears, *down);
                 self.linear(*down).backward(d_out, &act, &down_proj, &mut d_act, Update::Set, d_down);
                 give(act);
@@ -90,10 +121,12 @@ impl<T: Real> Block<'_, T> {
                 [gate, up].into_iter().for_each(give);
                 let d_gate_up = self.take(linears, *gate_up);
                 self.linear(*gate_up).backward(&dy, h, &gate_up_proj, &mut dh, Update::Set, d_gate_up);
+                give(dy);
+                [gate_up_proj, down_proj].into_iter().for_each(LinearSaved::release);
             }
             (MlpLayout::Plain { up: up_id, down }, MlpSaved::Plain { up, up_proj, down_proj }) => {
                 let act = activation::forward(f, &up);
-                let mut d_act = vec![T::ZERO; act.len()];
+                let mut d_act = take(act.len());
                 let d_down = self.take(linears, *down);
                 self.linear(*down).backward(d_out, &act, &down_proj, &mut d_act, Update::Set, d_down);
                 give(act);
@@ -101,8 +134,10 @@ impl<T: Real> Block<'_, T> {
                 let d_up = self.take(linears, *up_id);
                 self.linear(*up_id).backward(&d_act, h, &up_proj, &mut dh, Update::Set, d_up);
                 [up, d_act].into_iter().for_each(give);
+                [up_proj, down_proj].into_iter().for_each(LinearSaved::release);
             }
             (MlpLayout::Experts { experts, .. }, MlpSaved::Experts(saved)) => {
+                dh.fill(T::ZERO);
                 self.experts_backward(experts, d_out, h, saved, context, &mut dh, gradient);
             }
             _ => unreachable!("what is saved is of the layout's kind"),
@@ -114,7 +149,9 @@ impl<T: Real> Block<'_, T> {
     pub(super) fn gated(&self, ids: GatedLayout, h: &[T], f: Activation) -> (Vec<T>, GatedSaved<T>) {
         let (gate, gate_proj) = self.linear(ids.gate).forward(h);
         let (up, up_proj) = self.linear(ids.up).forward(h);
-        let (out, down_proj) = self.linear(ids.down).forward(&activation::gated_forward(f, &gate, &up));
+        let act = activation::gated_forward(f, &gate, &up);
+        let (out, down_proj) = self.linear(ids.down).forward(&act);
+        give(act);
         (out, GatedSaved { gate, up, gate_proj, up_proj, down_proj })
     }
 
@@ -132,7 +169,7 @@ impl<T: Real> Block<'_, T> {
     ) {
         let GatedSaved { mut gate, mut up, gate_proj, up_proj, down_proj } = saved;
         let act = activation::gated_forward(f, &gate, &up);
-        let mut d_act = vec![T::ZERO; act.len()];
+        let mut d_act = take(act.len());
         let d_down = self.take(linears, ids.down);
         self.linear(ids.down).backward(d_out, &act, &down_proj, &mut d_act, Update::Set, d_down);
         give(act);
@@ -141,6 +178,6 @@ impl<T: Real> Block<'_, T> {
         let (d_gate, d_up) = (self.take(linears, ids.gate), self.take(linears, ids.up));
         self.linear(ids.gate).backward(&gate, h, &gate_proj, dh, Update::Set, d_gate);
         self.linear(ids.up).backward(&up, h, &up_proj, dh, Update::Add, d_up);
-        [gate, up].into_iter().for_each(give);
+        GatedSaved { gate, up, gate_proj, up_proj, down_proj }.release();
     }
 }

@@ -1,5 +1,6 @@
 //! Every gradient against central differences in f64, and the invariances of the loss.
 
+mod checkpointing;
 mod variants;
 
 use super::*;
@@ -75,7 +76,13 @@ fn check_adapter(model: &Model, adapter_config: AdapterConfig) {
     let names: Vec<_> = own.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     check(&names, &gradients, |tensor, i, step| {
         own.tensors[tensor].values.as_mut_slice()[i] += step;
-        let decoder = Decoder { config, weights: &weights, adapter: Some(&own), norms: norms.clone() };
+        let decoder = Decoder {
+            config,
+            weights: &weights,
+            adapter: Some(&own),
+            norms: norms.clone(),
+            gradient_checkpointing: false,
+        };
         let mut unused = zeros(&own.tensors);
         let loss = decoder.accumulate(&batch, 1.0, key, Gradients::Adapter(&mut unused), &NEVER).unwrap();
         own.tensors[tensor].values.as_mut_slice()[i] -= step;

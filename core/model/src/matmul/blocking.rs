@@ -46,6 +46,8 @@ struct Plan<'t, 'a> {
     block: usize,
     update: Update,
     c: Output<f32>,
+    /// From one row of the output to the next.
+    c_stride: usize,
 }
 
 /// A slab of packed B: columns, and which blocks of depth.
@@ -65,19 +67,25 @@ pub(crate) fn multiply(out: MatMut<f32>, update: Update, terms: &[Term<f32>], pa
     multiply_with(kernels(out.rows, out.cols), out, update, terms, parallel);
 }
 
-pub(super) fn multiply_with(kernels: Kernels, out: MatMut<f32>, update: Update, terms: &[Term<f32>], parallel: bool) {
+pub(super) fn multiply_with(
+    kernels: Kernels,
+    mut out: MatMut<f32>,
+    update: Update,
+    terms: &[Term<f32>],
+    parallel: bool,
+) {
     let depth: usize = terms.iter().map(|term| term.a.cols).sum();
     let (m, n) = (out.rows, out.cols);
     if depth == 0 || m == 0 || n == 0 {
         if update == Update::Set {
-            out.data.fill(0.0);
+            out.clear();
         }
         return;
     }
     let block = depth.div_ceil(depth.div_ceil(MAX_DEPTH));
     let c = Output(out.data.as_mut_ptr());
     let by_row = pack::is_by_row(terms);
-    let plan = Plan { terms, kernels, by_row, m, n, depth, block, update, c };
+    let plan = Plan { terms, kernels, by_row, m, n, depth, block, update, c, c_stride: out.row_stride };
     let parallel = parallel && m * n * depth > SMALL_WORK;
     match (m <= FEW_ROWS, parallel) {
         (true, _) => plan.few_rows(parallel),
@@ -269,8 +277,8 @@ impl<'a> Plan<'_, 'a> {
                 a: a.as_ptr(),
                 b: b_data.as_ptr(),
                 b_stride: b.stride,
-                c: self.c.get().add(rows.start * self.n + cols.start),
-                row_stride: self.n,
+                c: self.c.get().add(rows.start * self.c_stride + cols.start),
+                row_stride: self.c_stride,
                 keep,
                 rows: rows.len(),
                 cols: cols.len(),

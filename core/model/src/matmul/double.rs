@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// `out (+)= sum of scale * a b` over the terms, one after the other.
-pub(crate) fn multiply(out: MatMut<f64>, update: Update, terms: &[Term<f64>], parallel: bool) {
+pub(crate) fn multiply(mut out: MatMut<f64>, update: Update, terms: &[Term<f64>], parallel: bool) {
     if terms.is_empty() && update == Update::Set {
-        out.data.fill(0.0);
+        out.clear();
         return;
     }
-    let (m, n) = (out.rows, out.cols);
+    let (m, n, row_stride) = (out.rows, out.cols, out.row_stride);
     let base = Output(out.data.as_mut_ptr());
     for (index, term) in terms.iter().enumerate() {
         let update = if index == 0 { update } else { Update::Add };
@@ -22,7 +22,7 @@ pub(crate) fn multiply(out: MatMut<f64>, update: Update, terms: &[Term<f64>], pa
             let (rows, cols) = (i..(i + tile_rows).min(m), j..(j + tile_cols).min(n));
             // SAFETY: the callers checked the shapes; tiles of different indices are disjoint and the
             // output stays mutably borrowed until all of them are done.
-            unsafe { tile(base.get(), n, rows, cols, update, term.scale, term.a, term.b) }
+            unsafe { tile(base.get(), row_stride, rows, cols, update, term.scale, term.a, term.b) }
         };
         match parallel {
             true => (0..down * across).into_par_iter().for_each(run),
@@ -49,12 +49,12 @@ fn tile_shape(m: usize, n: usize, k: usize) -> (usize, usize) {
 /// Writes the tile `rows x cols` of the product.
 ///
 /// # Safety
-/// `out` is valid for writes of a row-major matrix of width `out_cols` that contains the tile, no
+/// `out` is valid for writes of a row-major matrix with rows `row_stride` apart that contains the tile, no
 /// other thread accesses the tile, `a` has the tile's rows, `b` its columns, both lie in bounds.
 #[expect(clippy::too_many_arguments, reason = "one call site; all are matrix geometry")]
 unsafe fn tile(
     out: *mut f64,
-    out_cols: usize,
+    row_stride: usize,
     rows: Range<usize>,
     cols: Range<usize>,
     update: Update,
@@ -73,9 +73,9 @@ unsafe fn tile(
             rows.len(),
             cols.len(),
             a.cols,
-            out.add(rows.start * out_cols + cols.start),
+            out.add(rows.start * row_stride + cols.start),
             1,
-            out_cols as isize,
+            row_stride as isize,
             update == Update::Add,
             a.data.as_ptr().add(rows.start * a.row_stride),
             a.col_stride as isize,

@@ -19,7 +19,7 @@ const ROWS_PER_TASK: usize = 32;
 
 /// Whether the output is narrow and A one of the two kinds. Depends on shapes alone.
 pub(super) fn applies(out: &MatMut<f32>, term: &Term<f32>) -> bool {
-    let is_narrow = out.cols <= FEW_COLS && out.rows >= MANY_ROWS && term.a.cols > 0;
+    let is_narrow = out.is_contiguous() && out.cols <= FEW_COLS && out.rows >= MANY_ROWS && term.a.cols > 0;
     let by_dots = term.a.col_stride == 1 && term.a.row_stride == term.a.cols && term.a.cols >= 64;
     let by_transpose = term.a.row_stride == 1 && term.a.col_stride == term.a.rows && out.cols <= 16;
     is_narrow && (by_dots || by_transpose)

@@ -133,3 +133,29 @@ fn mismatched_shapes_are_refused() {
     let (a, b, mut out) = (values::<f64>(6, 0), values(6, 1), vec![0.0; 4]);
     product(MatMut::new(&mut out, 2, 2), Update::Set, 1.0, Mat::new(&a, 2, 3), Mat::new(&b, 2, 3));
 }
+
+#[test]
+fn some_columns_of_an_output_alone_are_written() {
+    fn check_columns<T: Real>(m: usize, n: usize, k: usize, columns: std::ops::Range<usize>) {
+        let (a, b) = (values::<T>(m * k, 1), values::<T>(k * columns.len(), 2));
+        let (a, b) = (Mat::new(&a, m, k), Mat::new(&b, k, columns.len()));
+        for update in [Update::Set, Update::Add] {
+            let before = values::<T>(m * n, 5);
+            let mut alone: Vec<T> = before.chunks(n).flat_map(|row| row[columns.clone()].to_vec()).collect();
+            par_product(MatMut::new(&mut alone, m, columns.len()), update, T::ONE, a, b);
+            let mut out = before.clone();
+            par_product(MatMut::new(&mut out, m, n).columns(columns.clone()), update, T::ONE, a, b);
+            for ((row, before), alone) in out.chunks(n).zip(before.chunks(n)).zip(alone.chunks(columns.len())) {
+                assert_eq!(&row[columns.clone()], alone);
+                assert_eq!(
+                    (&row[..columns.start], &row[columns.end..]),
+                    (&before[..columns.start], &before[columns.end..])
+                );
+            }
+        }
+    }
+    for (m, n, k, columns) in [(5, 9, 3, 2..7), (130, 70, 40, 3..53), (100, 40, 90, 32..40), (3, 8, 0, 1..3)] {
+        check_columns::<f32>(m, n, k, columns.clone());
+        check_columns::<f64>(m, n, k, columns);
+    }
+}

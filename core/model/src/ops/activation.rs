@@ -7,6 +7,8 @@ mod tests;
 
 use super::{ELEMENTS_PER_TASK, swiglu};
 use crate::Activation;
+use crate::buffers;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 
@@ -50,7 +52,8 @@ fn value_and_slope<T: Real>(activation: Activation, x: T) -> (T, T) {
 
 /// `f(x)`.
 pub(crate) fn forward<T: Real>(activation: Activation, x: &[T]) -> Vec<T> {
-    let mut y = vec![T::ZERO; x.len()];
+    let _span = span("activation, forward", || 0.0);
+    let mut y = buffers::take(x.len());
     y.par_chunks_mut(ELEMENTS_PER_TASK).zip(x.par_chunks(ELEMENTS_PER_TASK)).for_each(|(y, x)| {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = value_and_slope(activation, x).0;
@@ -61,6 +64,7 @@ pub(crate) fn forward<T: Real>(activation: Activation, x: &[T]) -> Vec<T> {
 
 /// In place: `d`, the output's gradient, becomes the input's.
 pub(crate) fn backward<T: Real>(activation: Activation, x: &[T], d: &mut [T]) {
+    let _span = span("activation, backward", || 0.0);
     d.par_chunks_mut(ELEMENTS_PER_TASK).zip(x.par_chunks(ELEMENTS_PER_TASK)).for_each(|(d, x)| {
         for (d, &x) in d.iter_mut().zip(x) {
             *d *= value_and_slope(activation, x).1;
@@ -70,6 +74,7 @@ pub(crate) fn backward<T: Real>(activation: Activation, x: &[T], d: &mut [T]) {
 
 /// `f(gate) * up`.
 pub(crate) fn gated_forward<T: Real>(activation: Activation, gate: &[T], up: &[T]) -> Vec<T> {
+    let _span = span("activation, forward", || 0.0);
     if activation == Activation::Silu {
         return swiglu::forward(gate, up);
     }
@@ -85,6 +90,7 @@ pub(crate) fn gated_forward<T: Real>(activation: Activation, gate: &[T], up: &[T
 /// In place: `d` (the output's gradient) becomes the output itself, `gate` and `up` become their
 /// gradients.
 pub(crate) fn gated_backward<T: Real>(activation: Activation, gate: &mut [T], up: &mut [T], d: &mut [T]) {
+    let _span = span("activation, backward", || 0.0);
     if activation == Activation::Silu {
         return swiglu::backward(gate, up, d);
     }

@@ -16,6 +16,7 @@ use super::rope::HeadLayout;
 use super::softcap;
 use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, product};
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -63,6 +64,17 @@ impl Attention<'_> {
         T::from_f64(self.scale)
     }
 
+    /// Of one product over all visible pairs of queries and keys.
+    fn product_flops(&self) -> f64 {
+        let pairs = |length: usize| {
+            let (length, window) = (length as f64, self.window.map_or(f64::INFINITY, |window| window as f64));
+            // A triangle, without the one beyond the window.
+            (length * length - (length - window.min(length)).powi(2)) / 2.0
+        };
+        let pairs: f64 = self.heads.ranges.iter().map(|range| pairs(range.len())).sum();
+        2.0 * pairs * (self.heads.n_heads * self.heads.head_dim) as f64
+    }
+
     /// First key that query `i` sees.
     fn first_key(&self, i: usize) -> usize {
         self.window.map_or(0, |window| (i + 1).saturating_sub(window))
@@ -87,8 +99,9 @@ impl Attention<'_> {
     /// per row.
     pub(crate) fn forward<T: Real>(&self, q: &[T], k: &[T], v: &[T]) -> (Vec<T>, Vec<T>) {
         let d = self.heads.head_dim;
+        let _span = span("attention, forward", || 2.0 * self.product_flops());
         let mut o = buffers::take(q.len());
-        let mut lse = vec![T::ZERO; q.len() / d];
+        let mut lse = buffers::take(q.len() / d);
         let tasks: Vec<_> = self
             .heads
             .split(&mut o, d)

@@ -18,6 +18,7 @@ pub(crate) struct Dropout {
 impl Dropout {
     /// `x * mask / (1 - p)`; the same for forward and backward.
     pub(crate) fn apply<T: Real>(&self, x: &mut [T]) {
+        let _span = crate::profile::span("dropout", || 0.0);
         let threshold = (self.p * 4_294_967_296.0) as u64;
         let keep_scale = T::from_f64(1.0 / (1.0 - self.p));
         x.par_chunks_mut(ELEMENTS_PER_TASK).enumerate().for_each(|(task, x)| {

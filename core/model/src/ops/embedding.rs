@@ -2,11 +2,13 @@
 
 use super::ROWS_PER_TASK;
 use crate::buffers;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 
 /// Rows of the table.
 pub(crate) fn forward<T: Real>(ids: &[u32], w: &[T], h: usize) -> Vec<T> {
+    let _span = span("embedding", || 0.0);
     let mut x = buffers::take(ids.len() * h);
     x.par_chunks_mut(h * ROWS_PER_TASK).zip(ids.par_chunks(ROWS_PER_TASK)).for_each(|(x, ids)| {
         for (x, &id) in x.chunks_mut(h).zip(ids) {
@@ -18,6 +20,7 @@ pub(crate) fn forward<T: Real>(ids: &[u32], w: &[T], h: usize) -> Vec<T> {
 
 /// `dw[ids[i]] += dx[i]`. Each task owns a range of ids and reads all positions in order.
 pub(crate) fn backward<T: Real>(ids: &[u32], dx: &[T], h: usize, dw: &mut [T]) {
+    let _span = span("embedding", || 0.0);
     const TASKS: usize = 16;
     let vocab_size = dw.len() / h;
     let ids_per_task = vocab_size.div_ceil(TASKS);

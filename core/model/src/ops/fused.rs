@@ -3,16 +3,19 @@
 //! Two orders occur: part after part (`[q | k | v]`, `[gate | up]`), and head by head, where each head's
 //! q, k and v follow each other (GPT-NeoX).
 
+use crate::buffers;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 
 /// `y [n, sum of widths]` into one buffer per width.
 pub(crate) fn split<T: Real, const N: usize>(y: &[T], widths: [usize; N]) -> [Vec<T>; N] {
+    let _span = span("split and join", || 0.0);
     let row: usize = widths.iter().sum();
     let n = y.len() / row;
     let mut start = 0;
     widths.map(|width| {
-        let mut part = vec![T::ZERO; n * width];
+        let mut part = buffers::take(n * width);
         part.par_chunks_mut(width).zip(y.par_chunks(row)).with_min_len(super::ROWS_PER_TASK).for_each(|(part, y)| {
             part.copy_from_slice(&y[start..start + width]);
         });
@@ -23,9 +26,10 @@ pub(crate) fn split<T: Real, const N: usize>(y: &[T], widths: [usize; N]) -> [Ve
 
 /// The inverse of [`split`].
 pub(crate) fn join<T: Real, const N: usize>(parts: [&[T]; N], widths: [usize; N]) -> Vec<T> {
+    let _span = span("split and join", || 0.0);
     let row: usize = widths.iter().sum();
     let n = parts[0].len() / widths[0];
-    let mut y = vec![T::ZERO; n * row];
+    let mut y = buffers::take(n * row);
     y.par_chunks_mut(row).enumerate().with_min_len(super::ROWS_PER_TASK).for_each(|(i, y)| {
         let mut start = 0;
         for (part, width) in parts.into_iter().zip(widths) {

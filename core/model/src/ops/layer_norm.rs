@@ -2,6 +2,7 @@
 //! `h` values, not `h - 1`; x, y `[n, h]`, w, b `[h]`, mean, rstd `[n]`.
 
 use super::{ROWS_PER_TASK, sum_over_rows};
+use crate::buffers;
 use crate::real::Real;
 use rayon::prelude::*;
 
@@ -26,7 +27,7 @@ pub(crate) fn forward<T: Real>(x: &[T], w: &[T], b: &[T], eps: T) -> (Vec<T>, Ve
 /// `y` from the saved moments.
 pub(crate) fn scale<T: Real>(x: &[T], w: &[T], b: &[T], means: &[T], rstds: &[T]) -> Vec<T> {
     let h = w.len();
-    let mut y = vec![T::ZERO; x.len()];
+    let mut y = buffers::take(x.len());
     y.par_chunks_mut(h).zip(x.par_chunks(h)).zip(means.par_iter().zip(rstds)).with_min_len(ROWS_PER_TASK).for_each(
         |((y, x), (&mean, &rstd))| {
             for ((y, &x), (&w, &b)) in y.iter_mut().zip(x).zip(w.iter().zip(b)) {

@@ -14,11 +14,14 @@ mod low_rank;
 mod tests;
 mod weight;
 
+use low_rank::give_owned;
 pub(crate) use low_rank::{Dora, LowRank, LowRankGradient, directions, row_norms};
 pub(crate) use weight::{Weight, for_each_tile};
 
 use super::sum_over_rows;
-use crate::matmul::{Mat, MatMut, Update, par_product};
+use crate::buffers::{give, take};
+use crate::matmul::{Mat, MatMut, Term, Update, par_product};
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 
@@ -76,39 +79,66 @@ impl<T> Default for LinearGradient<'_, T> {
     }
 }
 
+impl<T> LinearSaved<T> {
+    /// Gives the buffers back.
+    pub(crate) fn release(self)
+    where
+        T: Real,
+    {
+        give(self.low);
+        give(self.scaled);
+    }
+}
+
 impl<T: Real> Linear<'_, T> {
     /// `y [n, out]`, and what the backward pass needs.
     pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, LinearSaved<T>) {
         let nothing = LinearSaved { low: Vec::new(), scaled: Vec::new() };
         match &self.slot {
-            Slot::Empty => (self.product(x, self.bias), nothing),
-            Slot::ScaledInput(scale) => (self.product(&scale_columns(x, scale), self.bias), nothing),
+            Slot::Empty => (self.product(x, self.bias, &[]), nothing),
+            Slot::ScaledInput(scale) => {
+                let scaled = scale_columns(x, scale);
+                let y = self.product(&scaled, self.bias, &[]);
+                give(scaled);
+                (y, nothing)
+            }
             Slot::ScaledOutput(scale) => {
-                let scaled = self.product(x, self.bias);
+                let scaled = self.product(x, self.bias, &[]);
                 (scale_columns(&scaled, scale), LinearSaved { scaled, ..nothing })
             }
             Slot::LowRank(slot) => match slot.dora {
                 None => {
-                    let mut y = self.product(x, self.bias);
-                    let low = slot.add(x, &slot.drop(x), &mut y);
-                    (y, LinearSaved { low, ..nothing })
+                    let dropped = slot.drop(x);
+                    let lows = slot.project(x, &dropped);
+                    give_owned(dropped);
+                    let y = self.product(x, self.bias, &slot.terms(&lows));
+                    (y, LinearSaved { low: lows.into_trained(), ..nothing })
                 }
                 Some(dora) => self.forward_dora(slot, &dora, x),
             },
         }
     }
 
-    /// `x W^T (+ b)`.
-    fn product(&self, x: &[T], bias: Option<&[T]>) -> Vec<T> {
-        let mut y = vec![T::ZERO; x.len() / self.in_size * self.out_size];
+    /// Of one product with the frozen weight and the terms beside it, for `n` rows.
+    fn flops(&self, n: usize, beside: &[Term<T>]) -> f64 {
+        let depth: usize = beside.iter().map(Term::depth).sum();
+        2.0 * n as f64 * (self.in_size * self.out_size + depth * self.out_size) as f64
+    }
+
+    /// `x W^T (+ b)`, and the terms beside it.
+    fn product(&self, x: &[T], bias: Option<&[T]>, beside: &[Term<T>]) -> Vec<T> {
+        let _span = span("linear, forward", || self.flops(x.len() / self.in_size, beside));
+        let mut y = take(x.len() / self.in_size * self.out_size);
         let update = match bias {
             None => Update::Set,
             Some(bias) => {
-                y.par_chunks_mut(self.out_size).for_each(|row| row.copy_from_slice(bias));
+                y.par_chunks_mut(self.out_size)
+                    .with_min_len(super::ROWS_PER_TASK)
+                    .for_each(|row| row.copy_from_slice(bias));
                 Update::Add
             }
         };
-        self.weight.forward(x, self.in_size, &mut y, self.out_size, update);
+        self.weight.forward(x, self.in_size, &mut y, self.out_size, update, beside);
         y
     }
 
@@ -123,21 +153,34 @@ impl<T: Real> Linear<'_, T> {
         gradient: LinearGradient<T>,
     ) {
         let LinearGradient { weight, bias, slot } = gradient;
+        let frozen_slot = &mut |dx: &mut [T], beside: &[Term<T>]| {
+            self.product_backward(dy, dx, update, beside);
+        };
         match &self.slot {
-            Slot::Empty => self.backward_plain(dy, x, dx, update, weight, bias),
+            Slot::Empty => {
+                frozen_slot(dx, &[]);
+                self.add_gradients(dy, x, weight, bias);
+            }
             Slot::ScaledInput(scale) => {
-                let mut d_scaled = vec![T::ZERO; x.len()];
-                self.backward_plain(dy, &scale_columns(x, scale), &mut d_scaled, Update::Set, weight, bias);
+                let mut d_scaled = take(x.len());
+                self.product_backward(dy, &mut d_scaled, Update::Set, &[]);
+                let scaled = scale_columns(x, scale);
+                self.add_gradients(dy, &scaled, weight, bias);
+                give(scaled);
                 if let SlotGradient::Scale(sums) = slot {
                     sum_of_products(sums, &d_scaled, x);
                 }
                 add_scaled_columns(dx, update, &d_scaled, scale);
+                give(d_scaled);
             }
             Slot::ScaledOutput(scale) => {
                 if let SlotGradient::Scale(sums) = slot {
                     sum_of_products(sums, dy, &saved.scaled);
                 }
-                self.backward_plain(&scale_columns(dy, scale), x, dx, update, weight, bias);
+                let d_scaled = scale_columns(dy, scale);
+                self.product_backward(&d_scaled, dx, update, &[]);
+                self.add_gradients(&d_scaled, x, weight, bias);
+                give(d_scaled);
             }
             Slot::LowRank(low_rank) => {
                 let slot = match slot {
@@ -146,8 +189,8 @@ impl<T: Real> Linear<'_, T> {
                 };
                 match low_rank.dora {
                     None => {
-                        self.backward_plain(dy, x, dx, update, weight, bias);
-                        low_rank.backward(dy, x, &saved.low, dx, slot.map(|g| (g.a, g.b)));
+                        low_rank.backward(dy, x, &saved.low, dx, slot.map(|g| (g.a, g.b)), frozen_slot);
+                        self.add_gradients(dy, x, weight, bias);
                     }
                     Some(dora) => {
                         self.add_bias_gradient(dy, bias);
@@ -158,19 +201,17 @@ impl<T: Real> Linear<'_, T> {
         }
     }
 
-    /// The gradients of `x W^T + b`.
-    fn backward_plain(
-        &self,
-        dy: &[T],
-        x: &[T],
-        dx: &mut [T],
-        update: Update,
-        weight: Option<&mut [T]>,
-        bias: Option<&mut [T]>,
-    ) {
+    /// `dx (+)= dy W`, and the terms beside it.
+    fn product_backward(&self, dy: &[T], dx: &mut [T], update: Update, beside: &[Term<T>]) {
+        let _span = span("linear, input's gradient", || self.flops(dx.len() / self.in_size, beside));
+        self.weight.backward(dy, self.out_size, dx, self.in_size, update, beside);
+    }
+
+    /// The gradients of the weight and the bias of `x W^T + b`.
+    fn add_gradients(&self, dy: &[T], x: &[T], weight: Option<&mut [T]>, bias: Option<&mut [T]>) {
         let n = x.len() / self.in_size;
-        self.weight.backward(dy, self.out_size, dx, self.in_size, update);
         if let Some(dw) = weight {
+            let _span = span("linear, weight's gradient", || self.flops(n, &[]));
             let (dy, x) = (Mat::new(dy, n, self.out_size), Mat::new(x, n, self.in_size));
             match self.weight {
                 Weight::Dense(_) => {
@@ -199,9 +240,10 @@ impl<T: Real> Linear<'_, T> {
 
 /// `x` with column `j` multiplied by `scale[j]`.
 fn scale_columns<T: Real>(x: &[T], scale: &[T]) -> Vec<T> {
-    let mut scaled = x.to_vec();
-    scaled.par_chunks_mut(scale.len()).for_each(|row| {
-        row.iter_mut().zip(scale).for_each(|(x, &scale)| *x *= scale);
+    let (width, mut scaled) = (scale.len(), take(x.len()));
+    let rows = scaled.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(super::ROWS_PER_TASK);
+    rows.for_each(|(scaled, x)| {
+        scaled.iter_mut().zip(x).zip(scale).for_each(|((scaled, &x), &scale)| *scaled = x * scale);
     });
     scaled
 }
@@ -209,7 +251,7 @@ fn scale_columns<T: Real>(x: &[T], scale: &[T]) -> Vec<T> {
 /// `out (+)= x`, column `j` of `x` multiplied by `scale[j]`.
 fn add_scaled_columns<T: Real>(out: &mut [T], update: Update, x: &[T], scale: &[T]) {
     let width = scale.len();
-    out.par_chunks_mut(width).zip(x.par_chunks(width)).for_each(|(out, x)| {
+    out.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(super::ROWS_PER_TASK).for_each(|(out, x)| {
         for ((out, &x), &scale) in out.iter_mut().zip(x).zip(scale) {
             *out = if update == Update::Add { *out + x * scale } else { x * scale };
         }

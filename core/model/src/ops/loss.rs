@@ -7,6 +7,7 @@
 use super::softcap;
 use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, par_product};
+use crate::profile::span;
 use crate::real::Real;
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -58,6 +59,7 @@ pub(crate) fn linear_cross_entropy<T: Real>(
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>> {
     let vocab_size = w.len() / hidden;
+    let product_flops = |rows: usize| 2.0 * (rows * w.len()) as f64;
     let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(LEAST_ROWS, 1024);
     let w_mat = Mat::new(w, vocab_size, hidden);
     let mut logits = buffers::take(rows_per_chunk.min(targets.len()) * vocab_size);
@@ -67,11 +69,15 @@ pub(crate) fn linear_cross_entropy<T: Real>(
             return Err(Error::Interrupted);
         }
         let rows = start..(start + rows_per_chunk).min(targets.len());
-        let span = rows.start * hidden..rows.end * hidden;
-        let h = Mat::new(&h[span.clone()], rows.len(), hidden);
+        let elements = rows.start * hidden..rows.end * hidden;
+        let h = Mat::new(&h[elements.clone()], rows.len(), hidden);
         let logits = &mut logits[..rows.len() * vocab_size];
         let out = MatMut::new(logits, rows.len(), vocab_size);
-        par_product(out, Update::Set, T::ONE, h, w_mat.t());
+        {
+            let _span = span("head, forward", || product_flops(rows.len()));
+            par_product(out, Update::Set, T::ONE, h, w_mat.t());
+        }
+        let softmax = span("loss", || 0.0);
         let scale = gradient.as_ref().map(|g| g.scale);
         logits
             .par_chunks_mut(vocab_size)
@@ -81,9 +87,12 @@ pub(crate) fn linear_cross_entropy<T: Real>(
                 let scale = scale.map(|scale| scale.of(rows.start + at));
                 *nll = cross_entropy_row(row, cap, target as usize, scale);
             });
+        drop(softmax);
         if let Some(gradient) = &mut gradient {
+            let both = if gradient.dw.is_some() { 2.0 } else { 1.0 };
+            let _span = span("head, backward", || both * product_flops(rows.len()));
             let d_logits = Mat::new(logits, rows.len(), vocab_size);
-            let dh = MatMut::new(&mut gradient.dh[span], rows.len(), hidden);
+            let dh = MatMut::new(&mut gradient.dh[elements], rows.len(), hidden);
             par_product(dh, Update::Set, T::ONE, d_logits, w_mat);
             if let Some(dw) = gradient.dw.as_deref_mut() {
                 let dw = MatMut::new(dw, vocab_size, hidden);

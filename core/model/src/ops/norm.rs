@@ -3,6 +3,7 @@
 
 use super::{layer_norm, rms_norm};
 use crate::NormKind;
+use crate::profile::span;
 use crate::real::Real;
 use std::borrow::Cow;
 
@@ -50,6 +51,7 @@ impl<T: Real> Norm<'_, T> {
 
     /// `y` of `x`, both `[n, h]`.
     pub(crate) fn forward(&self, x: &[T]) -> (Vec<T>, NormSaved<T>) {
+        let _span = span("normalization, forward", || 0.0);
         if self.kind == NormKind::Layer {
             let (y, means, rstds) = layer_norm::forward(x, self.weight, self.bias, self.eps);
             return (y, NormSaved { means, rstds });
@@ -60,6 +62,7 @@ impl<T: Real> Norm<'_, T> {
 
     /// `y` again.
     pub(crate) fn output(&self, x: &[T], saved: &NormSaved<T>) -> Vec<T> {
+        let _span = span("normalization, again", || 0.0);
         match self.kind {
             NormKind::Layer => layer_norm::scale(x, self.weight, self.bias, &saved.means, &saved.rstds),
             _ => rms_norm::scale(x, &self.factors(), &saved.rstds),
@@ -68,6 +71,7 @@ impl<T: Real> Norm<'_, T> {
 
     /// `dx += d(loss)/dx`, and the gradients that are asked for.
     pub(crate) fn backward(&self, dy: &[T], x: &[T], saved: &NormSaved<T>, dx: &mut [T], gradient: NormGradient<T>) {
+        let _span = span("normalization, backward", || 0.0);
         let NormGradient { weight, bias } = gradient;
         match self.kind {
             NormKind::Layer => {

@@ -6,7 +6,10 @@
 //! by the negative angle. Row-major is `[n, heads * d]`; head-major is, sequence after sequence,
 //! `[heads, length, d]`.
 
+use super::ROWS_PER_TASK;
 use crate::RopeConfig;
+use crate::buffers;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -134,8 +137,9 @@ impl HeadLayout<'_> {
 
 /// Row-major to head-major, rotated if a table is given.
 pub(crate) fn to_heads<T: Real>(x: &[T], layout: HeadLayout, rope: Option<&Rotary<T>>) -> Vec<T> {
+    let _span = span("heads and positions", || 0.0);
     let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
-    let mut out = vec![T::ZERO; layout.size()];
+    let mut out = buffers::take(layout.size());
     layout.split(&mut out, d).into_par_iter().for_each(|(sequence, head, piece)| {
         let range = &layout.ranges[sequence];
         let (start, rope) = (range.start, rope.map(|rope| rope.table(range.len())));
@@ -159,26 +163,30 @@ pub(crate) fn from_heads<T: Real>(
     heads_per_group: usize,
     rope: Option<&Rotary<T>>,
 ) -> Vec<T> {
+    let _span = span("heads and positions", || 0.0);
     let (d, width) = (layout.head_dim, layout.n_heads * layout.head_dim);
     let expanded = HeadLayout { n_heads: layout.n_heads * heads_per_group, ..layout };
-    let mut out = vec![T::ZERO; layout.size()];
-    let mut sequences = Vec::with_capacity(layout.ranges.len());
+    let mut out = buffers::take(layout.size());
+    let mut tasks = Vec::new();
     let mut rest = out.as_mut_slice();
-    for range in layout.ranges {
-        let piece;
-        (piece, rest) = rest.split_at_mut(range.len() * width);
-        sequences.push(piece);
+    for (sequence, range) in layout.ranges.iter().enumerate() {
+        for first in (0..range.len()).step_by(ROWS_PER_TASK) {
+            let piece;
+            (piece, rest) = rest.split_at_mut(ROWS_PER_TASK.min(range.len() - first) * width);
+            tasks.push((sequence, first, piece));
+        }
     }
-    sequences.into_par_iter().enumerate().for_each(|(sequence, rows)| {
+    tasks.into_par_iter().for_each(|(sequence, first, rows)| {
         let mut sum = vec![T::ZERO; d];
         let rope = rope.map(|rope| rope.table(layout.ranges[sequence].len()));
         for group in 0..layout.n_heads {
-            for (t, row) in rows.chunks_mut(width).enumerate() {
-                sum.fill(T::ZERO);
-                for head in group * heads_per_group..(group + 1) * heads_per_group {
-                    let piece = expanded.piece(x, sequence, head, d);
-                    for (sum, &x) in sum.iter_mut().zip(&piece[t * d..(t + 1) * d]) {
-                        *sum += x;
+            let heads = group * heads_per_group..(group + 1) * heads_per_group;
+            for (t, row) in (first..).zip(rows.chunks_mut(width)) {
+                for head in heads.clone() {
+                    let from = &expanded.piece(x, sequence, head, d)[t * d..(t + 1) * d];
+                    match head == heads.start {
+                        true => sum.copy_from_slice(from),
+                        false => sum.iter_mut().zip(from).for_each(|(sum, &x)| *sum += x),
                     }
                 }
                 let to = &mut row[group * d..(group + 1) * d];

@@ -120,6 +120,18 @@ impl Nf4 {
             }
     }
 
+    /// No values at all.
+    pub(crate) fn empty() -> Self {
+        let (packed, scales) = (Vec::new(), Scales::Plain(Vec::new()));
+        Nf4 { len: 0, packed, scales, block_size: BLOCK_SIZE, rounding: Rounding::F32 }
+    }
+
+    /// Bytes of `len` values with scales in eight bits.
+    pub(crate) fn n_bytes_of(len: usize) -> usize {
+        let n_blocks = len.div_ceil(BLOCK_SIZE);
+        len.div_ceil(2) + n_blocks + 4 * (n_blocks.div_ceil(NESTED_BLOCK_SIZE) + 256 + 1)
+    }
+
     /// The values from number `start` on, as many as `out` has room for.
     pub(crate) fn dequantize<T: Real>(&self, start: usize, out: &mut [T]) {
         let mut done = 0;

@@ -199,6 +199,10 @@ pub struct TrainSpec {
     pub keep_checkpoints: usize,
     /// Pack sequences into rows of `max_seq_len` tokens; a micro-batch is then `batch_size` rows.
     pub packing: bool,
+    /// Blocks keep their inputs alone and compute the rest again in the backward pass: less memory, more
+    /// time, the same bits.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gradient_checkpointing: bool,
     /// NEFTune's α: noise on the embeddings while training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub neftune_alpha: Option<f64>,
@@ -259,6 +263,7 @@ impl Default for TrainSpec {
             checkpoint_steps: 50,
             keep_checkpoints: 2,
             packing: false,
+            gradient_checkpointing: false,
             neftune_alpha: None,
             eval_steps: 0,
             eval_split: None,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
+use luthier_model::profile::span;
 use luthier_model::{DropoutKey, ParameterInfo};
 
 use super::FitOutcome;
@@ -143,6 +144,7 @@ impl<'a> Run<'a> {
         learning_rate: f64,
         cancel: &AtomicBool,
     ) -> Result<Step> {
+        let _span = span("training loop, rest", || 0.0);
         gradients::zero(&mut self.gradients);
         let step = match self.config().objective.is_preference() {
             false => self.accumulate(micro_batches, cancel)?,
@@ -234,6 +236,7 @@ impl<'a> Run<'a> {
 
     /// The squared norm of each gradient, once all are finite and none is missing.
     fn check_gradients(&mut self, global_step: u64, learning_rate: f64, examples: Vec<usize>) -> Result<Vec<f64>> {
+        let _span = span("norms of gradients", || 0.0);
         let squared_norms: Vec<f64> = self.gradients.iter().map(|gradient| squared_norm(gradient)).collect();
         let not_finite = (0..squared_norms.len()).filter(|&index| !squared_norms[index].is_finite());
         let tensors = self.names_of(not_finite);
@@ -248,6 +251,7 @@ impl<'a> Run<'a> {
     }
 
     fn update(&mut self, learning_rate: f64, gradient_scale: f32) {
+        let _span = span("optimizer", || 0.0);
         self.optimizer.begin_step();
         for (index, parameter) in self.parameters.iter().enumerate() {
             let values = self.trainable.values_mut(index);

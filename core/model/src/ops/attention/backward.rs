@@ -4,6 +4,7 @@ use super::{Attention, QUERY_BLOCK, Tile, room, rows};
 use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, product};
 use crate::ops::softcap;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -37,6 +38,7 @@ impl Attention<'_> {
     /// `[dq, dk, dv]`, head-major; `dk` and `dv` have one head per *query* head, to be added by group.
     pub(crate) fn backward<T: Real>(&self, d_o: &[T], q: &[T], k: &[T], v: &[T], o: &[T], lse: &[T]) -> [Vec<T>; 3] {
         let d = self.heads.head_dim;
+        let _span = span("attention, backward", || 5.0 * self.product_flops());
         let [mut dq, mut dk, mut dv] = [(); 3].map(|()| buffers::take(q.len()));
         let mut tasks: Vec<_> = self
             .heads

@@ -1,9 +1,11 @@
 //! The low-rank slot, with DoRA's magnitudes if it has them.
 
 use super::{Linear, LinearSaved, Weight, add_scaled_columns, scale_columns, sum_of_products};
-use crate::matmul::{Mat, MatMut, Update, par_product, product};
+use crate::buffers::{give, take, zeros};
+use crate::matmul::{Mat, MatMut, Term, Update, par_product, par_products, product};
 use crate::ops::add_assign;
 use crate::ops::dropout::Dropout;
+use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -33,6 +35,9 @@ pub(crate) struct Dora<'a, T> {
     pub(crate) norm: &'a [T],
 }
 
+/// Writes the frozen weight's part of an input's gradient, together with further terms of the sum.
+pub(super) type FrozenBackward<'a, T> = &'a mut dyn FnMut(&mut [T], &[Term<T>]);
+
 /// Where gradients are added.
 #[derive(Debug)]
 pub(crate) struct LowRankGradient<'a, T> {
@@ -55,50 +60,110 @@ impl<T: Real> LowRank<'_, T> {
         match &self.dropout {
             None => Cow::Borrowed(x),
             Some(dropout) => {
-                let mut x = x.to_vec();
-                dropout.apply(&mut x);
-                Cow::Owned(x)
+                let mut dropped = take(x.len());
+                dropped.copy_from_slice(x);
+                dropout.apply(&mut dropped);
+                Cow::Owned(dropped)
             }
         }
     }
 
-    /// `y += s B (A dropped) - s B0 (A0 x)`; returns `A dropped`, `[n, r]`.
-    pub(super) fn add(&self, x: &[T], dropped: &[T], y: &mut [T]) -> Vec<T> {
-        if let Some((a, b)) = self.initial {
-            add_low_rank(x, a, b, self.in_size(), -self.scaling, y);
-        }
-        add_low_rank(dropped, self.a, self.b, self.in_size(), self.scaling, y)
+    /// `A dropped`, and `A0 x` if there is a part that the base is relieved of.
+    pub(super) fn project(&self, x: &[T], dropped: &[T]) -> Lows<T> {
+        let in_size = self.in_size();
+        let _span = span("low rank, forward", || 2.0 * (x.len() * self.r) as f64);
+        let low = |x: &[T], a: &[T]| {
+            times(Mat::new(x, x.len() / in_size, in_size), Mat::new(a, a.len() / in_size, in_size).t(), T::ONE)
+        };
+        Lows { trained: low(dropped, self.a), initial: self.initial.map(|(a, _)| low(x, a)) }
     }
 
-    /// Adds to `dx`, and the gradients of A and B to where they are wanted.
-    pub(super) fn backward(&self, dy: &[T], x: &[T], low: &[T], dx: &mut [T], gradient: Option<(&mut [T], &mut [T])>) {
+    /// What is added to the output: `s B low - s B0 low0`.
+    pub(super) fn terms<'b>(&'b self, lows: &'b Lows<T>) -> Vec<Term<'b, T>> {
+        let out_size = self.out_size();
+        let term = |scale: T, low: &'b [T], b: &'b [T]| {
+            let r = b.len() / out_size;
+            Term::scaled(scale, Mat::new(low, low.len() / r, r), Mat::new(b, out_size, r).t())
+        };
+        let initial = self.initial.zip(lows.initial.as_ref());
+        let initial = initial.map(|((_, b), low)| term(-self.scaling, low, b));
+        [term(self.scaling, &lows.trained, self.b)].into_iter().chain(initial).collect()
+    }
+
+    /// The gradients of A and B to where they are wanted, and that of the input.
+    pub(super) fn backward(
+        &self,
+        dy: &[T],
+        x: &[T],
+        low: &[T],
+        dx: &mut [T],
+        gradient: Option<(&mut [T], &mut [T])>,
+        frozen: FrozenBackward<T>,
+    ) {
         let (in_size, out_size) = (self.in_size(), self.out_size());
         let n = x.len() / in_size;
+        let _span = span("low rank, backward", || {
+            let products = if gradient.is_some() { 2 * out_size + in_size } else { out_size };
+            2.0 * (n * self.r * products) as f64
+        });
         let dy = Mat::new(dy, n, out_size);
-        let d_low = times(dy, Mat::new(self.b, out_size, self.r), self.scaling);
-        let d_low = Mat::new(&d_low, n, self.r);
+        let d_lows = Lows {
+            trained: times(dy, Mat::new(self.b, out_size, self.r), self.scaling),
+            initial: self.initial.map(|(_, b)| times(dy, Mat::new(b, out_size, b.len() / out_size), -self.scaling)),
+        };
+        let d_low = Mat::new(&d_lows.trained, n, self.r);
         if let Some((da, db)) = gradient {
             let db = MatMut::new(db, out_size, self.r);
             par_product(db, Update::Add, self.scaling, dy.t(), Mat::new(low, n, self.r));
             let dropped = self.drop(x);
             let da = MatMut::new(da, self.r, in_size);
             par_product(da, Update::Add, T::ONE, d_low.t(), Mat::new(&dropped, n, in_size));
+            give_owned(dropped);
         }
         let a = Mat::new(self.a, self.r, in_size);
+        let initial = self.initial.zip(d_lows.initial.as_ref()).map(|((a, _), d_low)| {
+            let r = a.len() / in_size;
+            Term::scaled(T::ONE, Mat::new(d_low, n, r), Mat::new(a, r, in_size))
+        });
         match &self.dropout {
-            None => par_product(MatMut::new(dx, n, in_size), Update::Add, T::ONE, d_low, a),
+            None => {
+                let terms: Vec<_> = [Term::scaled(T::ONE, d_low, a)].into_iter().chain(initial).collect();
+                frozen(dx, &terms);
+            }
             Some(dropout) => {
+                frozen(dx, initial.as_slice());
                 let mut masked = times(d_low, a, T::ONE);
                 dropout.apply(&mut masked);
                 add_assign(dx, &masked);
+                give(masked);
             }
         }
-        if let Some((a, b)) = self.initial {
-            let r = a.len() / in_size;
-            let d_low = times(dy, Mat::new(b, out_size, r), -self.scaling);
-            let d_low = Mat::new(&d_low, n, r);
-            par_product(MatMut::new(dx, n, in_size), Update::Add, T::ONE, d_low, Mat::new(a, r, in_size));
-        }
+        d_lows.release();
+    }
+}
+
+/// `[n, r]` of the trained pair, and of the one that the base is relieved of.
+pub(super) struct Lows<T> {
+    trained: Vec<T>,
+    initial: Option<Vec<T>>,
+}
+
+impl<T: Real> Lows<T> {
+    /// What the backward pass needs.
+    pub(super) fn into_trained(self) -> Vec<T> {
+        self.initial.into_iter().for_each(give);
+        self.trained
+    }
+
+    fn release(self) {
+        give(self.into_trained());
+    }
+}
+
+/// Gives a copy back; what is borrowed stays.
+pub(super) fn give_owned<T: Real>(x: Cow<[T]>) {
+    if let Cow::Owned(x) = x {
+        give(x);
     }
 }
 
@@ -107,25 +172,30 @@ impl<T: Real> Linear<'_, T> {
     /// `y = W x + b + (g - 1) W drop(x) + g s B A drop(x)`.
     pub(super) fn forward_dora(&self, slot: &LowRank<T>, dora: &Dora<T>, x: &[T]) -> (Vec<T>, LinearSaved<T>) {
         let dropped = slot.drop(x);
-        let mut scaled = self.product(&dropped, None);
-        let mut y = match &slot.dropout {
-            None => self.product_of_nothing(x.len() / self.in_size),
-            Some(_) => {
-                let mut y = self.product(x, self.bias);
-                y.par_chunks_mut(self.out_size).zip(scaled.par_chunks(self.out_size)).for_each(|(y, u)| {
-                    y.iter_mut().zip(u).for_each(|(y, &u)| *y = *y - u);
-                });
-                y
+        let lows = slot.project(x, &dropped);
+        let (mut scaled, mut y);
+        match &slot.dropout {
+            None => {
+                scaled = self.product(&dropped, None, &slot.terms(&lows));
+                y = self.product_of_nothing(x.len() / self.in_size);
             }
-        };
-        let low = slot.add(x, &dropped, &mut scaled);
+            Some(_) => {
+                scaled = self.product(&dropped, None, &[]);
+                y = self.product(x, self.bias, &[]);
+                let rows = y.par_chunks_mut(self.out_size).zip(scaled.par_chunks(self.out_size));
+                rows.for_each(|(y, u)| y.iter_mut().zip(u).for_each(|(y, &u)| *y = *y - u));
+                let out = MatMut::new(&mut scaled, x.len() / self.in_size, self.out_size);
+                par_products(out, Update::Add, &slot.terms(&lows));
+            }
+        }
+        give_owned(dropped);
         add_scaled_columns(&mut y, Update::Add, &scaled, &dora.gain());
-        (y, LinearSaved { low, scaled })
+        (y, LinearSaved { low: lows.into_trained(), scaled })
     }
 
     /// The bias in every row, or zeros.
     fn product_of_nothing(&self, n: usize) -> Vec<T> {
-        let mut y = vec![T::ZERO; n * self.out_size];
+        let mut y = zeros(n * self.out_size);
         if let Some(bias) = self.bias {
             y.par_chunks_mut(self.out_size).for_each(|row| row.copy_from_slice(bias));
         }
@@ -149,23 +219,27 @@ impl<T: Real> Linear<'_, T> {
         let matrices = gradient.map(|LowRankGradient { a, b, magnitude }| {
             if let Some(sums) = magnitude {
                 let inverse: Vec<T> = dora.norm.iter().map(|&norm| T::ONE / norm).collect();
-                sum_of_products(sums, &scale_columns(dy, &inverse), &saved.scaled);
+                let d_magnitude = scale_columns(dy, &inverse);
+                sum_of_products(sums, &d_magnitude, &saved.scaled);
+                give(d_magnitude);
             }
             (a, b)
         });
-        match &slot.dropout {
-            None => self.weight.backward(&dz, self.out_size, dx, self.in_size, update),
-            Some(dropout) => {
-                self.weight.backward(dy, self.out_size, dx, self.in_size, update);
-                let less_one: Vec<T> = gain.iter().map(|&gain| gain - T::ONE).collect();
-                let mut masked = vec![T::ZERO; x.len()];
-                let d_dropped = scale_columns(dy, &less_one);
-                self.weight.backward(&d_dropped, self.out_size, &mut masked, self.in_size, Update::Set);
-                dropout.apply(&mut masked);
-                add_assign(dx, &masked);
-            }
-        }
-        slot.backward(&dz, x, &saved.low, dx, matrices);
+        let mut frozen = |dx: &mut [T], beside: &[Term<T>]| {
+            let Some(dropout) = &slot.dropout else {
+                return self.product_backward(&dz, dx, update, beside);
+            };
+            self.product_backward(dy, dx, update, beside);
+            let less_one: Vec<T> = gain.iter().map(|&gain| gain - T::ONE).collect();
+            let mut masked = take(x.len());
+            let d_dropped = scale_columns(dy, &less_one);
+            self.product_backward(&d_dropped, &mut masked, Update::Set, &[]);
+            dropout.apply(&mut masked);
+            add_assign(dx, &masked);
+            [d_dropped, masked].into_iter().for_each(give);
+        };
+        slot.backward(&dz, x, &saved.low, dx, matrices, &mut frozen);
+        give(dz);
     }
 }
 
@@ -176,20 +250,10 @@ impl<T: Real> Dora<'_, T> {
     }
 }
 
-/// `y += scaling * (x A^T) B^T`; returns `x A^T`.
-fn add_low_rank<T: Real>(x: &[T], a: &[T], b: &[T], in_size: usize, scaling: T, y: &mut [T]) -> Vec<T> {
-    let (n, r) = (x.len() / in_size, a.len() / in_size);
-    let out_size = b.len() / r;
-    let low = times(Mat::new(x, n, in_size), Mat::new(a, r, in_size).t(), T::ONE);
-    let y = MatMut::new(y, n, out_size);
-    par_product(y, Update::Add, scaling, Mat::new(&low, n, r), Mat::new(b, out_size, r).t());
-    low
-}
-
 /// `scale * a b`.
 fn times<T: Real>(a: Mat<T>, b: Mat<T>, scale: T) -> Vec<T> {
     let (rows, cols) = (a.rows(), b.cols());
-    let mut out = vec![T::ZERO; rows * cols];
+    let mut out = take(rows * cols);
     par_product(MatMut::new(&mut out, rows, cols), Update::Set, scale, a, b);
     out
 }

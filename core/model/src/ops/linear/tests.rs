@@ -27,8 +27,8 @@ fn all_forms_of_a_weight_give_the_same_products() {
         let (x, dy) = (random(n * in_size, 2), random(n * out_size, 3));
         let products = |weight: Weight<f64>| {
             let (mut y, mut dx) = (random(n * out_size, 4), random(n * in_size, 5));
-            weight.forward(&x, in_size, &mut y, out_size, Update::Add);
-            weight.backward(&dy, out_size, &mut dx, in_size, Update::Add);
+            weight.forward(&x, in_size, &mut y, out_size, Update::Add, &[]);
+            weight.backward(&dy, out_size, &mut dx, in_size, Update::Add, &[]);
             let mut rows = vec![0.0; 3 * in_size];
             weight.rows(7, in_size, &mut rows);
             [y, dx, rows]

@@ -1,6 +1,7 @@
 //! A layer's matrix in the form that the model holds it in, and its two products.
 
-use crate::matmul::{Mat, MatMut, Update, par_product};
+use crate::buffers;
+use crate::matmul::{Mat, MatMut, Term, Update, par_products};
 use crate::quant::Nf4;
 use crate::real::Real;
 use rayon::prelude::*;
@@ -20,44 +21,56 @@ pub(crate) enum Weight<'a, T> {
 }
 
 impl<'a, T: Real> Weight<'a, T> {
-    /// `y (+)= x W^T`; x `[n, in]`, y `[n, out]`.
-    pub(crate) fn forward(&self, x: &[T], in_size: usize, y: &mut [T], out_size: usize, update: Update) {
+    /// `y (+)= x W^T` and the terms `beside` it; x `[n, in]`, y `[n, out]`.
+    pub(crate) fn forward(
+        &self,
+        x: &[T],
+        in_size: usize,
+        y: &mut [T],
+        out_size: usize,
+        update: Update,
+        beside: &[Term<T>],
+    ) {
         let n = x.len() / in_size;
         let x = Mat::new(x, n, in_size);
-        let product = |w: Mat<'a, T>, y: &mut [T]| {
-            par_product(MatMut::new(y, n, out_size), update, T::ONE, x, w.t());
+        let product = |w: Mat<'_, T>, y: &mut [T]| {
+            par_products(MatMut::new(y, n, out_size), update, &with(Term::scaled(T::ONE, x, w.t()), beside));
         };
         match self {
             Weight::Dense(w) => product(Mat::new(w, out_size, in_size), y),
             Weight::Transposed(w) => product(Mat::new(w, in_size, out_size).t(), y),
             Weight::Nf4(w) => for_each_tile(w, out_size, in_size, |first, tile| {
-                let width = tile.len() / in_size;
-                let mut part = vec![T::ZERO; n * width];
-                let out = MatMut::new(&mut part, n, width);
-                par_product(out, Update::Set, T::ONE, x, Mat::new(tile, width, in_size).t());
-                y.par_chunks_mut(out_size).zip(part.par_chunks(width)).for_each(|(y, part)| {
-                    for (y, &part) in y[first..first + width].iter_mut().zip(part) {
-                        *y = if update == Update::Add { *y + part } else { part };
-                    }
-                });
+                let columns = first..first + tile.len() / in_size;
+                let w = Mat::new(tile, columns.len(), in_size);
+                let beside: Vec<_> = beside.iter().map(|term| term.columns(columns.clone())).collect();
+                let out = MatMut::new(y, n, out_size).columns(columns);
+                par_products(out, update, &with(Term::scaled(T::ONE, x, w.t()), &beside));
             }),
         }
     }
 
-    /// `dx (+)= dy W`; dy `[n, out]`, dx `[n, in]`.
-    pub(crate) fn backward(&self, dy: &[T], out_size: usize, dx: &mut [T], in_size: usize, update: Update) {
+    /// `dx (+)= dy W` and the terms `beside` it; dy `[n, out]`, dx `[n, in]`.
+    pub(crate) fn backward(
+        &self,
+        dy: &[T],
+        out_size: usize,
+        dx: &mut [T],
+        in_size: usize,
+        update: Update,
+        beside: &[Term<T>],
+    ) {
         let n = dy.len() / out_size;
         let dy = Mat::new(dy, n, out_size);
-        let mut product = |update: Update, dy: Mat<T>, w: Mat<T>| {
-            par_product(MatMut::new(dx, n, in_size), update, T::ONE, dy, w);
+        let mut product = |update: Update, dy: Mat<T>, w: Mat<T>, beside: &[Term<T>]| {
+            par_products(MatMut::new(dx, n, in_size), update, &with(Term::scaled(T::ONE, dy, w), beside));
         };
         match self {
-            Weight::Dense(w) => product(update, dy, Mat::new(w, out_size, in_size)),
-            Weight::Transposed(w) => product(update, dy, Mat::new(w, in_size, out_size).t()),
+            Weight::Dense(w) => product(update, dy, Mat::new(w, out_size, in_size), beside),
+            Weight::Transposed(w) => product(update, dy, Mat::new(w, in_size, out_size).t(), beside),
             Weight::Nf4(w) => for_each_tile(w, out_size, in_size, |first, tile| {
                 let width = tile.len() / in_size;
-                let update = if first == 0 { update } else { Update::Add };
-                product(update, dy.columns(first..first + width), Mat::new(tile, width, in_size));
+                let (update, beside) = if first == 0 { (update, beside) } else { (Update::Add, &[][..]) };
+                product(update, dy.columns(first..first + width), Mat::new(tile, width, in_size), beside);
             }),
         }
     }
@@ -80,10 +93,16 @@ impl<'a, T: Real> Weight<'a, T> {
 /// Calls `work(first row, rows)` with all rows of the matrix, some at a time, in order.
 pub(crate) fn for_each_tile<T: Real>(w: &Nf4, out_size: usize, in_size: usize, mut work: impl FnMut(usize, &[T])) {
     let rows = (TILE_VALUES / in_size).clamp(16, out_size.max(16));
-    let mut tile = vec![T::ZERO; rows.min(out_size) * in_size];
+    let mut whole = buffers::take(rows.min(out_size) * in_size);
     for first in (0..out_size).step_by(rows) {
-        let tile = &mut tile[..rows.min(out_size - first) * in_size];
+        let tile = &mut whole[..rows.min(out_size - first) * in_size];
         tile.par_chunks_mut(in_size).enumerate().for_each(|(i, row)| w.dequantize((first + i) * in_size, row));
         work(first, tile);
     }
+    buffers::give(whole);
+}
+
+/// A term and those beside it.
+fn with<'a, T: Real>(term: Term<'a, T>, beside: &[Term<'a, T>]) -> Vec<Term<'a, T>> {
+    [term].into_iter().chain(beside.iter().copied()).collect()
 }
