@@ -270,7 +270,7 @@ fn a_plan_says_what_a_run_would_need_and_a_bad_recipe_fails_as_it_would() {
     let mut bad = recipe("planned", 20);
     bad.lora.target_modules = vec!["no_such_proj".into()];
     let failure = plan(bad).unwrap_err();
-    assert_eq!(failure.location.as_ref().map(|at| at.pointer.as_str()), Some("/lora"), "{failure:?}");
+    assert_eq!(failure.location.as_ref().map(|at| at.pointer.as_str()), Some("/lora/target_modules"), "{failure:?}");
     assert!(failure.message.contains("no_such_proj"), "{failure:?}");
 }
 
