@@ -122,7 +122,7 @@ fn rule_for(member: &str, graph: &Graph) -> Option<Rule> {
     let is_plugin = graph.manifests.get(member).is_some_and(is_guest);
     is_plugin.then_some(Rule {
         name: "plugin",
-        may: &["luthier-plugin"],
+        may: &["luthier-plugin", "luthier-python-source"],
         never: &["tokio", "wasmtime", "candle-", "arrow-", "parquet", JUPYTER],
     })
 }

@@ -18,7 +18,7 @@ use luthier_plugin_build::toolchain::Build;
 use luthier_plugin_build::{Toolchain, sections};
 
 /// Every guest: its name and the directory of its source and of its component, `<name>.wasm`. Its crate is `luthier-<name>`.
-const GUESTS: [(&str, &str); 19] = [
+const GUESTS: [(&str, &str); 21] = [
     ("exact-match", "plugins/exact-match"),
     ("execution-accuracy", "plugins/execution-accuracy"),
     ("text-to-sql", "plugins/text-to-sql"),
@@ -35,9 +35,11 @@ const GUESTS: [(&str, &str); 19] = [
     ("bits-per-byte", "plugins/bits-per-byte"),
     ("multiple-choice", "plugins/multiple-choice"),
     ("custom", "plugins/custom"),
+    ("code-generation", "plugins/code-generation"),
     ("hostile", "tests/guests/hostile"),
     ("columns", "tests/guests/columns"),
     ("echo", "tests/guests/echo"),
+    ("reducer", "tests/guests/reducer"),
 ];
 /// What a plugin may import; the same list as the host's audit.
 const ALLOWED_IMPORTS: &str = "luthier:plugin/";
@@ -64,6 +66,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let built = build(&root, &toolchain)?;
     let committed = read_digests(&root)?;
     if check { compare(&root, &built, &committed, &toolchain) } else { commit(&root, &built, &toolchain) }
+}
+
+/// The interpreter of generated programs, unless it is there from the same source already.
+pub(crate) fn python() -> Result<()> {
+    python::ensure()
 }
 
 /// Name and component of every guest.

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::python::Venv;
-use crate::{depcheck, notebooks, shell, tidy};
+use crate::{depcheck, guests, notebooks, shell, tidy};
 
 /// What the Python side of the tests needs. Exact versions: a test must not change by itself.
 const REQUIREMENTS: &[&str] = &[
@@ -63,7 +63,10 @@ fn clippy() -> Result<()> {
 fn unit() -> Result<()> {
     // Binaries first: journey tests start `luthier` and `luthier-engine` from the target directory.
     shell::run(shell::cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
-    shell::run(shell::cargo().args(["test", "--locked", "--workspace"]))
+    shell::run(shell::cargo().args(["test", "--locked", "--workspace"]))?;
+    // What runs generated programs needs the interpreter: a wheel of 17 MB, and about a minute to build it from.
+    guests::python()?;
+    shell::run(shell::cargo().args(["test", "--locked", "-p", "luthier-plugin-host", "--lib", "--", "--ignored"]))
 }
 
 /// Journeys that need a real Jupyter client or an independent implementation in Python.

@@ -93,7 +93,7 @@ impl Dataset {
     /// # Errors
     /// As [`read_table`] and [`Dataset::from_batch`].
     pub fn import(path: &Path, spec: &DatasetSpec) -> Result<Dataset> {
-        let batch = read_table(path, spec.format.as_deref())?;
+        let batch = renamed(&path.display().to_string(), read_table(path, spec.format.as_deref())?, &spec.columns)?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let template = spec.template.as_ref().map(|id| TemplateUse {
             id: id.clone(),
@@ -275,6 +275,26 @@ pub(crate) fn find_column<'a>(what: &str, batch: &'a RecordBatch, column: &str) 
         Some(array) => Ok(array.as_ref()),
         None => Err(missing_column(what, column, &column_names(batch))),
     }
+}
+
+/// The columns under their new names (`columns`: new name to the file's).
+fn renamed(what: &str, batch: RecordBatch, columns: &BTreeMap<String, String>) -> Result<RecordBatch> {
+    if columns.is_empty() {
+        return Ok(batch);
+    }
+    let names = column_names(&batch);
+    for (new, old) in columns {
+        if !names.contains(old) {
+            return Err(missing_column(what, old, &names));
+        }
+        if new != old && names.contains(new) && !columns.values().any(|moved| moved == new) {
+            let finding = format!("`{old}` cannot be called `{new}`: there is a column of this name");
+            return Err(Error::Roles { what: what.to_owned(), finding, columns: names });
+        }
+    }
+    let new_name = |name: &String| columns.iter().find(|(_, old)| *old == name).map_or(name, |(new, _)| new).clone();
+    let renamed = names.iter().map(new_name).zip(batch.columns().iter().cloned());
+    Ok(RecordBatch::try_from_iter_with_nullable(renamed.map(|(name, column)| (name, column, true)))?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use luthier_plugin_host::{Context, Host, HostConfig, Kind, MetricPlugin, Plugin, TemplatePlugin, builtin, builtins};
+use luthier_plugin_host::{
+    Context, Host, HostConfig, Kind, Limits, MetricPlugin, Plugin, TemplatePlugin, builtin, builtins, into_component,
+};
 use luthier_protocol::response::PluginInfo;
 use luthier_protocol::spec::MetricTable;
 use luthier_synth::TemplateDescriptor;
@@ -248,14 +250,14 @@ pub(crate) fn describe(plugin: &Plugin, source: &str) -> PluginInfo {
     }
 }
 
-/// A component's file.
+/// A component's file; a core module becomes a component.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let fail = |source| Error::io("read the plugin", path, source);
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
     file.take(MAX_COMPONENT_BYTES).read_to_end(&mut bytes).map_err(fail)?;
-    Ok(bytes)
+    Ok(into_component(bytes, &Limits::default())?)
 }
 
 impl std::fmt::Debug for Plugins {

@@ -186,6 +186,10 @@ impl Toolchain {
         }
         if let Std::Debian(root) = &self.std {
             flags.push(remap(root, "/toolchain"));
+            // Within the workspace, cargo gives the compiler relative paths.
+            if let Ok(relative) = root.strip_prefix(build.root) {
+                flags.push(remap(relative, "/toolchain"));
+            }
         }
         flags.join("\u{1f}")
     }

@@ -19,6 +19,7 @@ pub fn builtins() -> &'static [(&'static str, &'static [u8])] {
         ("bits-per-byte", include_bytes!("../../bits-per-byte/bits-per-byte.wasm")),
         ("multiple-choice", include_bytes!("../../multiple-choice/multiple-choice.wasm")),
         ("custom", include_bytes!("../../custom/custom.wasm")),
+        ("code-generation", include_bytes!("../../code-generation/code-generation.wasm")),
     ]
 }
 

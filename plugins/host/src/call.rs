@@ -133,7 +133,9 @@ impl Guest {
         let state = store.data_mut();
         state.ticks = 0;
         state.sql_steps_left = self.limits.sql.vm_steps_per_call;
-        state.exec_fuel_left = self.limits.exec.fuel_per_call;
+        // A metric with groups sees all rows in one call; each must be able to run its program.
+        let programs = self.limits.exec.fuel_per_program.saturating_mul(rows as u64);
+        state.exec_fuel_left = self.limits.exec.fuel_per_call.saturating_add(programs);
         state.programs = 0;
         state.memory.refused_bytes = None;
 

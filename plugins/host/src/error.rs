@@ -22,10 +22,18 @@ pub enum Error {
     },
     /// A core module was given.
     #[error(
-        "this is a core WebAssembly module, and a plugin is a component; link it with `wasm-component-ld` \
-         (or `wasm-tools component new`) and the interface in `wit/`"
+        "this is a core WebAssembly module that exports no plugin: neither `describe` and `score-row` nor functions of \
+         luthier:plugin/metric or template; see the interface in `wit/`"
     )]
     CoreModule,
+    /// A core module cannot be made a component.
+    #[error("the module does not fit the world {world}: {detail}")]
+    Misfit {
+        /// The world that it comes nearest to.
+        world: &'static str,
+        /// What is missing or wrong.
+        detail: String,
+    },
     /// The component asks for something that plugins do not get.
     #[error("plugin asks for {}; {}", imports.join(", "), reason)]
     ForbiddenImport {

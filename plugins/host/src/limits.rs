@@ -44,7 +44,7 @@ pub struct Limits {
 pub struct ExecLimits {
     /// Fuel of one program, about 10 seconds.
     pub fuel_per_program: u64,
-    /// Fuel of all programs of one guest call.
+    /// Fuel of all programs of one guest call, besides one program's for each of its rows.
     pub fuel_per_call: u64,
     /// Memory of one interpreter.
     pub memory_bytes: usize,

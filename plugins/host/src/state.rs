@@ -198,7 +198,7 @@ impl exec::Host for State {
             return Ok(Err(exec::ExecError::UnsupportedLanguage(crate::exec::NO_PYTHON.to_owned())));
         };
         if self.exec_fuel_left == 0 {
-            let message = format!("the programs of one call may take {} fuel together", limits.fuel_per_call);
+            let message = "the programs of this call have used up what they have together".to_owned();
             return Ok(Err(exec::ExecError::Budget(message)));
         }
         let budget = crate::exec::Budget {
@@ -212,6 +212,8 @@ impl exec::Host for State {
         };
         self.exec_fuel_left = self.exec_fuel_left.saturating_sub(outcome.fuel_used);
         self.programs += 1;
+        // A program has a backstop of its own; the guest's counts the guest's own time.
+        self.ticks = 0;
         Ok(Ok(outcome))
     }
 }

@@ -6,7 +6,9 @@
 //! ```
 //!
 //! A sample passes if the program runs and its row's `tests` run after it, in a fresh sandboxed
-//! interpreter, within a budget of fuel; the verdict is made outside of the interpreter. A reference
+//! interpreter, within a budget of fuel; the verdict is made outside of the interpreter. Where the prompt
+//! ends in an open function (HumanEval), an answer may be its body or the whole function, and a test
+//! `check(candidate)` is called with it; MBPP's list of assertions is run as it is. A reference
 //! that does not pass its own tests gives its prompt no score (`gold-…`): nothing can be said about
 //! predictions by tests that the right answer fails. A prompt with fewer samples than k has none either.
 //! Ask for n samples with `samples = n` and a temperature above 0.
@@ -21,6 +23,7 @@ use luthier_plugin::{
     Aggregation, Batch, Context, Databases, Error, Metric, MetricDescriptor, Options, Output, columns_batch,
     export_metric,
 };
+use luthier_python_source as python;
 
 /// The only output.
 const OUTPUT: &str = "pass-at-k";
@@ -88,7 +91,8 @@ impl Metric for PassAtK {
         for group in groups.values() {
             let first = group[0];
             let samples: Vec<&str> = group.iter().map(|row| predictions.text(*row)).collect();
-            let score = self.group(&samples, references.text(first), tests.text(first));
+            let prompt = prompts.text(first);
+            let score = self.group(prompt, &samples, references.text(first), &python::tests(prompt, tests.text(first)));
             for row in group {
                 scores[*row] = score.clone().map(|score| vec![score]);
             }
@@ -101,7 +105,7 @@ export_metric!(PassAtK);
 
 impl PassAtK {
     /// The estimate of one prompt.
-    fn group(&self, samples: &[&str], reference: &str, tests: &str) -> Result<f64, String> {
+    fn group(&self, prompt: &str, samples: &[&str], reference: &str, tests: &str) -> Result<f64, String> {
         if tests.trim().is_empty() {
             return Err("no-tests".to_owned());
         }
@@ -109,7 +113,7 @@ impl PassAtK {
         if n < self.k {
             return Err(format!("too-few-samples: {n} for k = {}", self.k));
         }
-        if self.check_reference && self.run(reference, tests)? != ExecStatus::Passed {
+        if self.check_reference && self.run(prompt, reference, tests)? != ExecStatus::Passed {
             return Err("gold-fails".to_owned());
         }
         // Samples of one prompt repeat each other; each program runs once.
@@ -118,7 +122,7 @@ impl PassAtK {
         for sample in samples {
             let passed = match verdicts.get(sample) {
                 Some(passed) => *passed,
-                None => !sample.trim().is_empty() && self.run(sample, tests)? == ExecStatus::Passed,
+                None => !sample.trim().is_empty() && self.run(prompt, sample, tests)? == ExecStatus::Passed,
             };
             verdicts.insert(sample, passed);
             n_passed += u64::from(passed);
@@ -126,8 +130,8 @@ impl PassAtK {
         Ok(estimator::pass_at_k(n, n_passed, self.k))
     }
 
-    fn run(&self, program: &str, tests: &str) -> Result<ExecStatus, String> {
-        match exec::run(&self.language, program, tests, self.budget) {
+    fn run(&self, prompt: &str, answer: &str, tests: &str) -> Result<ExecStatus, String> {
+        match exec::run(&self.language, &python::program(prompt, answer), tests, self.budget) {
             Ok(outcome) => Ok(outcome.status),
             Err(ExecError::UnsupportedLanguage(message)) => Err(format!("no-interpreter: {message}")),
             Err(ExecError::Budget(message)) => Err(format!("budget: {message}")),

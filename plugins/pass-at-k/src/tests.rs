@@ -9,7 +9,7 @@ const VECTORS: &str = include_str!("../../../tests/fixtures/metrics/pass-at-k.js
 /// Programs that are `good` pass; `loop` takes all fuel.
 fn with_interpreter() {
     exec::set_runner(|_, program, _, budget| {
-        let status = match program {
+        let status = match program.trim_end() {
             "good" => ExecStatus::Passed,
             "loop" => ExecStatus::OutOfFuel,
             _ => ExecStatus::Failed,
@@ -65,4 +65,21 @@ fn what_cannot_be_judged_has_no_score() {
     assert!(reason(json!({ "k": 2 }), ("a", "good", "good", "t")).starts_with("too-few-samples"));
     exec::set_runner(|language, _, _, _| Err(ExecError::UnsupportedLanguage(language.to_owned())));
     assert_eq!(reason(json!({}), ("a", "good", "good", "t")), "no-interpreter: python");
+}
+
+#[test]
+fn a_body_is_run_under_its_prompt_and_a_check_is_called() {
+    exec::set_runner(|_, program, tests, budget| {
+        let whole = program == "def f(x):\n    return x\n" && tests.ends_with("\n\ncheck(f)\n");
+        let status = if whole { ExecStatus::Passed } else { ExecStatus::Failed };
+        Ok(ExecOutcome { status, stdout: String::new(), detail: String::new(), fuel_used: budget.fuel })
+    });
+    let check = "def check(candidate):\n    assert candidate(1) == 1\n";
+    let scored = |answer: &str| {
+        let batch = score(json!({}), &[("def f(x):\n", answer, "    return x", check)]);
+        batch.float64(OUTPUT).unwrap().get(0)
+    };
+    assert_eq!(scored("    return x"), Some(1.0));
+    assert_eq!(scored("def f(x):\n    return x"), Some(1.0));
+    assert_eq!(scored("    return 1"), Some(0.0));
 }

@@ -18,6 +18,28 @@ struct Pinned {
     sha256: String,
 }
 
+/// Sources that the interpreter is built from; their digest lies beside it.
+const SOURCES: [&str; 3] = ["app.py", "sandbox.wit", "pinned.toml"];
+
+/// Builds it unless it was built from the same source.
+pub(super) fn ensure() -> Result<()> {
+    let stamp = shell::binary("luthier-python.wasm.source");
+    let found = std::fs::read_to_string(&stamp).unwrap_or_default();
+    if found == source_digest()? && shell::binary("luthier-python.wasm").exists() {
+        return Ok(());
+    }
+    build()
+}
+
+fn source_digest() -> Result<String> {
+    let folder = shell::root().join("plugins/python");
+    let mut all = Vec::new();
+    for name in SOURCES {
+        all.extend(std::fs::read(folder.join(name)).with_context(|| format!("cannot read plugins/python/{name}"))?);
+    }
+    Ok(component::sha256(&all))
+}
+
 /// Builds `luthier-python.wasm` beside the engine that `cargo build` leaves. It has 20 MB and is not committed.
 pub(super) fn build() -> Result<()> {
     let source = shell::root().join("plugins/python");
@@ -46,6 +68,7 @@ pub(super) fn build() -> Result<()> {
     let bytes = std::fs::read(&out)?;
     let names = component::names(&bytes)?;
     ensure!(names.imports.is_empty(), "the interpreter imports {}", names.imports.join(", "));
+    std::fs::write(shell::binary("luthier-python.wasm.source"), source_digest()?)?;
     shell::say(&format!("{}: {} bytes, no imports, sha256 {}", out.display(), bytes.len(), component::sha256(&bytes)));
     Ok(())
 }

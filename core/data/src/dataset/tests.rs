@@ -31,6 +31,24 @@ fn write(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
 }
 
 #[test]
+fn columns_get_the_names_that_a_template_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write(dir.path(), "a.json", "[{\"text\": \"hot\", \"label\": \"cold\", \"input\": \"x\"}]");
+    let spec = |columns: &[(&str, &str)]| DatasetSpec {
+        columns: columns.iter().map(|(new, old)| ((*new).to_owned(), (*old).to_owned())).collect(),
+        ..DatasetSpec::default()
+    };
+    let dataset = Dataset::import(&path, &spec(&[("prompt", "text"), ("completion", "label")])).unwrap();
+    let names: Vec<String> = dataset.columns().iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, ["prompt", "completion", "input", "split"]);
+    let error = |columns: &[(&str, &str)]| Dataset::import(&path, &spec(columns)).unwrap_err().to_string();
+    assert!(error(&[("prompt", "texts")]).contains("did you mean `text`?"));
+    assert!(error(&[("input", "text")]).contains("there is a column of this name"));
+    let swapped = Dataset::import(&path, &spec(&[("prompt", "label"), ("completion", "text"), ("label", "input")]));
+    assert_eq!(swapped.unwrap().columns()[2].0, "label", "a name that another column gave up is free");
+}
+
+#[test]
 fn a_file_becomes_a_dataset_that_renders() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(

@@ -59,6 +59,10 @@ pub(crate) fn make(context: Context<'_>, spec: &DatasetSpec) -> Result<Made, Err
     if let Some(before) = store.dataset(&name)?.and_then(|record| super::read(context.project, &record).ok()) {
         dataset.warnings.extend(luthier_data::dataset::moved_rows(&before, &dataset)?);
     }
+    if let Some(path) = &spec.path {
+        // As the person wrote it: a notebook's output does not tell where its project lies.
+        dataset.source.clone_from(path);
+    }
     let info = keep(context, &dataset, &digest, spec)?;
     Ok(Made { dataset: Dataset::read(&context.project.dataset_dir(&name))?, info })
 }

@@ -9,6 +9,8 @@ mod oci;
 
 use std::path::Path;
 
+use luthier_plugin_host::{Limits, into_component};
+
 use crate::Error;
 use crate::authoring;
 use crate::project::Project;
@@ -22,6 +24,11 @@ pub(crate) struct Fetched {
 
 /// Reads, builds or downloads a component. An address may name the digest that it must have.
 pub(crate) fn fetch(project: &Project, source: &str, build_dir: &Path) -> Result<Fetched, Error> {
+    let Fetched { bytes, source } = fetch_as_it_is(project, source, build_dir)?;
+    Ok(Fetched { bytes: into_component(bytes, &Limits::default())?, source })
+}
+
+fn fetch_as_it_is(project: &Project, source: &str, build_dir: &Path) -> Result<Fetched, Error> {
     if let Some(reference) = source.strip_prefix("oci://") {
         return oci::pull(reference);
     }

@@ -87,7 +87,7 @@ impl<'a> Cell<'a> {
             n,
             coverage: if n == 0 { 0.0 } else { present.len() as f64 / n as f64 },
             errors: errors_by_reason(&taken.scores),
-            interval: self.interval_name(),
+            interval: self.interval_name(&present),
             aggregation: self.metric.aggregation.name(),
             higher_is_better: self.metric.higher_is_better,
             signature: signature::sign(&arm.signature, self.metric),
@@ -115,8 +115,8 @@ impl<'a> Cell<'a> {
         let ReportOptions { confidence, seed, .. } = *self.options;
         let first: Vec<f64> = rows.iter().map(|(_, values)| values[0]).collect();
         match self.metric.aggregation {
+            _ if self.is_share(&first) => Ok(wilson(n_ones(&first), first.len() as u64, confidence)),
             Aggregation::Mean if !self.is_clustered => Ok(bootstrap_mean(&first, confidence, seed)),
-            Aggregation::Proportion if !self.is_clustered => Ok(wilson(n_ones(&first), first.len() as u64, confidence)),
             Aggregation::Quantile(q) => Ok(bootstrap_quantile(rows, q, confidence, seed)),
             _ => {
                 let sums: Vec<Numbers> = rows.iter().map(|(cluster, values)| (*cluster, self.summed(values))).collect();
@@ -228,12 +228,22 @@ impl<'a> Cell<'a> {
         Ok((Some(p_value), format!("randomization({N_SWAPS})")))
     }
 
-    fn interval_name(&self) -> String {
+    /// Whether a mean of independent rows is a share: of a proportion always, of a mean from 0 to 1 (pass@1 of one sample)
+    /// if every row is 0 or 1. A bootstrap of nothing but zeros would claim to be certain.
+    fn is_share(&self, values: &[f64]) -> bool {
+        let from_0_to_1 = self.metric.bounds == (Some(0.0), Some(1.0));
+        !self.is_clustered
+            && match self.metric.aggregation {
+                Aggregation::Proportion => true,
+                Aggregation::Mean => from_0_to_1 && values.iter().all(|value| is_binary(*value)),
+                _ => false,
+            }
+    }
+
+    fn interval_name(&self, rows: &[Numbers]) -> String {
+        let first: Vec<f64> = rows.iter().map(|(_, values)| values[0]).collect();
         let clustered = if self.is_clustered { ", clustered" } else { "" };
-        match self.metric.aggregation {
-            Aggregation::Proportion if !self.is_clustered => "wilson".into(),
-            _ => format!("bootstrap({N_RESAMPLES}{clustered})"),
-        }
+        if self.is_share(&first) { "wilson".into() } else { format!("bootstrap({N_RESAMPLES}{clustered})") }
     }
 }
 

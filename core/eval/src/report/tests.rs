@@ -89,6 +89,7 @@ fn lower_can_be_better_and_means_are_bootstrapped() {
     let (questions, mut metric) = (questions(60), equal());
     metric.descriptor.higher_is_better = false;
     metric.descriptor.aggregation = Aggregation::Mean;
+    metric.descriptor.bounds = (Some(0.0), None);
     let arms = arms(&questions, &mut metric);
     let report = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
     assert_eq!(report.rows[0].interval, "bootstrap(1000)");
@@ -182,3 +183,19 @@ proptest! {
 }
 
 mod summed;
+
+#[test]
+fn a_mean_of_zeros_and_ones_has_the_interval_of_a_share() {
+    let (questions, mut metric) = (questions(60), equal());
+    let arms = arms(&questions, &mut metric);
+    metric.descriptor.aggregation = Aggregation::Mean;
+    let found = report(&questions, &[metric.descriptor.clone()], &arms, &options(), &mut no_sums).unwrap();
+    let row = &found.rows[3];
+    let interval = wilson(0, 40, 0.95).unwrap();
+    assert_eq!((row.low, row.high, row.interval.as_str()), (Some(0.0), Some(interval.high), "wilson"));
+    assert!(interval.high > 0.05, "forty failures are no certainty");
+    // A score without an upper bound is no share, whatever its values are.
+    metric.descriptor.bounds = (Some(0.0), None);
+    let found = report(&questions, &[metric.descriptor], &arms, &options(), &mut no_sums).unwrap();
+    assert_eq!(found.rows[3].interval, "bootstrap(1000)");
+}

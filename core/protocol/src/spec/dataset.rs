@@ -37,6 +37,9 @@ pub struct DatasetSpec {
     /// A SQLite file that the template and its metrics may read, by the name they use for it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub databases: BTreeMap<String, String>,
+    /// New names of a file's columns: `{ input = "question" }` calls the file's `question` `input`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
     /// Which columns are what; guessed from well-known names if absent.
     #[serde(skip_serializing_if = "RolesSpec::is_empty")]
     pub roles: RolesSpec,

@@ -119,3 +119,17 @@ fn equal_programs_take_equal_fuel_and_share_nothing() {
     assert_eq!(first.status, Status::Passed, "{}", first.detail);
     assert_eq!((first.fuel_used, first.detail), (second.fuel_used, second.detail));
 }
+
+mod sets;
+
+/// An interpreter is a component without imports: what a program could reach through one is not there.
+#[test]
+fn an_interpreter_that_imports_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("python.wasm");
+    let component = wat::parse_str("(component (import \"luthier:plugin/exec@0.1.0\" (instance)))").unwrap();
+    std::fs::write(&path, component).unwrap();
+    let runtime = Runtime::new(None, None).unwrap();
+    let error = Python::load(&runtime.engine, &path, None).err().unwrap();
+    assert!(error.ends_with("asks for luthier:plugin/exec@0.1.0; expected no imports"), "{error}");
+}

@@ -12,7 +12,8 @@ fn every_builtin_describes_itself_and_asks_for_no_more_than_sql() {
         let plugin = builtin_plugin(id);
         assert_eq!(plugin.id(), *id);
         assert!(!plugin.summary().is_empty() && plugin.config_schema().is_object());
-        let names = ["data", "log", "sql"].into_iter().chain((*id == "pass-at-k").then_some("exec"));
+        let names =
+            ["data", "log", "sql"].into_iter().chain(matches!(*id, "pass-at-k" | "code-generation").then_some("exec"));
         let allowed: Vec<String> = names.map(|name| format!("luthier:plugin/{name}@0.1.0")).collect();
         for import in &plugin.audit().imports {
             assert!(allowed.contains(import), "{id} imports {import}");

@@ -60,6 +60,9 @@ const BINARY: &str = "Binary";
 const POLICY: &str = "Policy";
 const RECOVERY: &str = "Recovery";
 
+const REDUCE: &str = "plugins/host/src/tests/reduce.rs";
+const CHEATS: &str = "plugins/host/src/tests/cheats.rs";
+const SETS: &str = "plugins/host/src/exec/tests/sets.rs";
 const HOSTILE: &str = "plugins/host/src/tests/hostile.rs";
 const AUDIT: &str = "plugins/host/src/tests/audit.rs";
 const COLUMNS: &str = "plugins/host/src/columns/tests.rs";
@@ -91,7 +94,12 @@ fn exports() -> String {
 }
 
 pub(crate) const LINES: &[Line] = &[
-    guest(TIME, "endless loop in describe", "loop-in-describe", "plugin `sha256:…"),
+    guest(
+        TIME,
+        "endless loop in describe",
+        "loop-in-describe",
+        "plugin `sha256:…`: describe is out of fuel after 50000000 (limit 50000000)",
+    ),
     elsewhere(
         TIME,
         "endless loop in open and in score",
@@ -111,8 +119,18 @@ pub(crate) const LINES: &[Line] = &[
         "loop-in-realloc",
         "plugin `attack`: open is out of fuel after 50000000 (limit 50000000)",
     ),
-    guest(TIME, "endless loop in post-return", "loop-in-post-return", "plugin `sha256:…"),
-    guest(TIME, "endless loop in the start function", "loop-in-start", "plugin `sha256:…"),
+    guest(
+        TIME,
+        "endless loop in post-return",
+        "loop-in-post-return",
+        "plugin `sha256:…`: describe is out of fuel after 50000000 (limit 50000000)",
+    ),
+    guest(
+        TIME,
+        "endless loop in the start function",
+        "loop-in-start",
+        "plugin `sha256:…`: describe is out of fuel after 50000000 (limit 50000000)",
+    ),
     guest(
         TIME,
         "flood of bulk memory operations",
@@ -132,6 +150,27 @@ pub(crate) const LINES: &[Line] = &[
         EXEC,
         "what_a_sandbox_has_not_is_refused_and_what_is_too_much_ends",
         "out-of-fuel",
+    ),
+    elsewhere(
+        TIME,
+        "endless loop in reduce",
+        REDUCE,
+        "a_reduce_that_misbehaves_is_an_error_with_its_fault",
+        "reduce is out of fuel",
+    ),
+    elsewhere(
+        TIME,
+        "endless loop in a resource's drop",
+        REDUCE,
+        "a_guest_has_no_say_in_its_end",
+        "the store is discarded; the guest is not asked",
+    ),
+    elsewhere(
+        TIME,
+        "floods of programs",
+        REDUCE,
+        "a_flood_of_programs_ends_with_the_calls_fuel",
+        "the programs of this call have used up what they have together",
     ),
     elsewhere(TIME, "floods of log lines", HOSTILE, "a_log_flood_is_cut", "200 lines are kept"),
     elsewhere(
@@ -155,23 +194,43 @@ pub(crate) const LINES: &[Line] = &[
         "memory-grow-bomb",
         "plugin `attack`: open asked for 67174400 bytes of memory (limit 67108864)",
     ),
-    guest(SPACE, "a huge memory to begin with", "huge-initial-memory", "plugin `sha256:…"),
-    guest(SPACE, "several memories", "several-memories", "not a valid WebAssembly component: …"),
+    guest(
+        SPACE,
+        "a huge memory to begin with",
+        "huge-initial-memory",
+        "plugin `sha256:…`: describe asked for 3932160000 bytes of memory (limit 67108864)",
+    ),
+    guest(
+        SPACE,
+        "several memories",
+        "several-memories",
+        "not a valid WebAssembly component: failed to parse WebAssembly module: multiple memories…",
+    ),
     guest(
         SPACE,
         "a table grows",
         "table-grow-bomb",
         "plugin `attack`: open is out of fuel after 50000000 (limit 50000000)",
     ),
-    guest(SPACE, "a huge table to begin with", "huge-initial-table", "plugin does not fit the world row-metric: …"),
+    guest(
+        SPACE,
+        "a huge table to begin with",
+        "huge-initial-table",
+        "plugin does not fit the world row-metric: table minimum size of 1000000000 elements exceeds table limits",
+    ),
     component(
         SPACE,
         "many instances and memories",
         "a hundred instances",
         many_instances,
-        "plugin does not fit the world row-metric: …",
+        "plugin does not fit the world row-metric: resource limit exceeded: instance count too high at 65",
     ),
-    guest(SPACE, "a huge string", "huge-string", "plugin `sha256:…"),
+    guest(
+        SPACE,
+        "a huge string",
+        "huge-string",
+        "plugin `sha256:…`: describe trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted",
+    ),
     elsewhere(SPACE, "a huge result", HOSTILE, "a_huge_result_is_not_copied", "a limit of 64 MiB"),
     guest(SPACE, "deep recursion", "deep-recursion", "plugin `attack`: open overflowed its stack of 524288 bytes"),
     guest(
@@ -189,7 +248,20 @@ pub(crate) const LINES: &[Line] = &[
         "each fault by name",
     ),
     elsewhere(VALUES, "any buffers at all", COLUMNS, "any_buffers_are_an_error_or_a_batch", "an error or a batch"),
-    guest(VALUES, "text that is not UTF-8", "invalid-utf8", "plugin `sha256:…"),
+    elsewhere(
+        VALUES,
+        "too few, too many or invalid values of reduce",
+        REDUCE,
+        "a_reduce_that_misbehaves_is_an_error_with_its_fault",
+        "each fault by name",
+    ),
+    guest(VALUES, "text in UTF-16", "utf-16", "attack: [Score(1.0), Score(1.0), Score(1.0)] (s)"),
+    guest(
+        VALUES,
+        "text that is not UTF-8",
+        "invalid-utf8",
+        "plugin `sha256:…`: describe trapped: invalid utf-8 sequence of 1 bytes from index 4",
+    ),
     guest(VALUES, "NaN", "nan", "plugin `attack`: score returned NaN at row 0; expected finite scores"),
     guest(VALUES, "infinity", "infinity", "plugin `attack`: score returned inf at row 0; expected finite scores"),
     guest(
@@ -198,15 +270,72 @@ pub(crate) const LINES: &[Line] = &[
         "out-of-bounds",
         "plugin `attack`: score returned 2 at row 0; expected scores from 0 to 1",
     ),
-    guest(VALUES, "a case that a variant does not have", "bad-discriminant", "plugin `attack`: open trapped: …"),
-    guest(VALUES, "a case that an error does not have", "bad-error-discriminant", "plugin `attack`: open trapped: …"),
-    guest(VALUES, "cabi_realloc points out of range", "realloc-out-of-range", "plugin `attack`: open trapped: …"),
-    guest(VALUES, "a result out of range", "result-out-of-range", "plugin `attack`: open trapped: …"),
-    guest(VALUES, "a result that is not aligned", "result-unaligned", "plugin `attack`: open trapped: …"),
-    guest(VALUES, "a string out of range", "string-out-of-range", "plugin `sha256:…"),
-    guest(VALUES, "half a character in JSON", "lone-surrogate", "plugin `sha256:…"),
-    guest(VALUES, "JSON of a thousand levels", "deep-json", "plugin `sha256:…"),
-    guest(VALUES, "a number that no float holds", "huge-number", "plugin `sha256:…"),
+    guest(
+        VALUES,
+        "a case that a variant does not have",
+        "bad-discriminant",
+        "plugin `attack`: open trapped: invalid expected discriminant",
+    ),
+    guest(
+        VALUES,
+        "a case that an error does not have",
+        "bad-error-discriminant",
+        "plugin `attack`: open trapped: unexpected discriminant: 70",
+    ),
+    guest(
+        VALUES,
+        "cabi_realloc points out of range",
+        "realloc-out-of-range",
+        "plugin `attack`: open trapped: realloc return: beyond end of memory",
+    ),
+    guest(
+        VALUES,
+        "a result out of range",
+        "result-out-of-range",
+        "plugin `attack`: open trapped: pointer out of bounds of memory",
+    ),
+    guest(
+        VALUES,
+        "a result that is not aligned",
+        "result-unaligned",
+        "plugin `attack`: open trapped: return pointer not aligned",
+    ),
+    guest(
+        VALUES,
+        "a string out of range",
+        "string-out-of-range",
+        "plugin `sha256:…`: describe trapped: string pointer/length out of bounds of memory",
+    ),
+    guest(
+        VALUES,
+        "half a character in JSON",
+        "lone-surrogate",
+        "plugin `sha256:…`: describe returned unexpected end of hex escape at line 1 column 34; expected JSON",
+    ),
+    guest(
+        VALUES,
+        "JSON of a thousand levels",
+        "deep-json",
+        "plugin `sha256:…`: describe returned 1000 levels (limit 64); expected JSON",
+    ),
+    guest(
+        VALUES,
+        "JSON of a hundred thousand levels",
+        "deep-json-100000",
+        "plugin `sha256:…`: describe returned 100000 levels (limit 64); expected JSON",
+    ),
+    guest(
+        VALUES,
+        "a pattern of exponential time in a schema",
+        "schema-regex",
+        "attack: [Score(1.0), Score(1.0), Score(1.0)] (s)",
+    ),
+    guest(
+        VALUES,
+        "a number that no float holds",
+        "huge-number",
+        "plugin `sha256:…`: describe returned number out of range at line 1 column 29; expected JSON",
+    ),
     guest(VALUES, "duplicate keys", "duplicate-keys", "attack: [Score(1.0), Score(1.0), Score(1.0)] (s)"),
     guest(VALUES, "a schema that refers to itself", "schema-bomb", "attack: [Score(1.0), Score(1.0), Score(1.0)] (s)"),
     elsewhere(
@@ -235,28 +364,28 @@ pub(crate) const LINES: &[Line] = &[
         "a truncated component",
         "half of it",
         |good| good[..good.len() / 2].to_vec(),
-        "not a valid WebAssembly component: …",
+        "not a valid WebAssembly component: unexpected end-of-file…",
     ),
     bytes(
         BINARY,
         "a duplicated section",
         "its second half twice",
         |good| [good, &good[8..]].concat(),
-        "not a valid WebAssembly component: …",
+        "not a valid WebAssembly component: failed to parse WebAssembly module: import name `luthier:plugin/data@0.1.0` conflicts with previous name `luthier:plugin/data@0.1.0`…",
     ),
     bytes(
         BINARY,
         "no WebAssembly",
         "a script",
         |_| b"#!/bin/sh\nrm -rf /\n".to_vec(),
-        "not a valid WebAssembly component: …",
+        "not a valid WebAssembly component: magic header not detected: bad magic number…",
     ),
     bytes(
         BINARY,
         "a core module",
         "an empty module",
         |_| b"\0asm\x01\0\0\0".to_vec(),
-        "this is a core WebAssembly module, and a plugin is a component; …",
+        "this is a core WebAssembly module that exports no plugin: …",
     ),
     bytes(
         BINARY,
@@ -270,7 +399,7 @@ pub(crate) const LINES: &[Line] = &[
         "nested components",
         "an import in a nested component",
         || format!("(component (import \"wasi:cli/run@0.2.0\" (instance))) {}", exports()),
-        "plugin `sha256:…",
+        "plugin `sha256:…`: describe returned EOF while parsing a value at line 1 column 0; expected JSON",
     ),
     elsewhere(
         BINARY,
@@ -321,7 +450,12 @@ pub(crate) const LINES: &[Line] = &[
         "hidden-characters",
         "attack: [Score(1.0), Score(1.0), Score(1.0)] (red <script>alert(1)</script> evil)",
     ),
-    guest(POLICY, "an id that is a path", "bad-name", "plugin `sha256:…"),
+    guest(
+        POLICY,
+        "an id that is a path",
+        "bad-name",
+        "plugin `sha256:…`: describe returned `../../etc/passwd`; expected an id of letters, digits, `-`, `_` and `.`",
+    ),
     elsewhere(POLICY, "escape sequences in errors", HOSTILE, "text_for_people_has_no_escapes", "plain text"),
     elsewhere(POLICY, "SQL that writes, attaches or loads", SQL, "everything_else_is_denied_by_name", "denied"),
     elsewhere(
@@ -330,6 +464,52 @@ pub(crate) const LINES: &[Line] = &[
         EXEC,
         "what_a_sandbox_has_not_is_refused_and_what_is_too_much_ends",
         "denied",
+    ),
+    elsewhere(
+        POLICY,
+        "SQL on a name that was not granted",
+        HOSTILE,
+        "floods_of_handles_and_queries_are_limited",
+        "denied: database `secret` is not granted; granted: db",
+    ),
+    elsewhere(
+        POLICY,
+        "programs from within programs",
+        EXEC,
+        "an_interpreter_that_imports_is_refused",
+        "an interpreter has no imports to call",
+    ),
+    elsewhere(
+        POLICY,
+        "predictions that write to the database",
+        CHEATS,
+        "a_prediction_that_writes_is_wrong_and_changes_nothing",
+        "0, and the file is what it was",
+    ),
+    elsewhere(
+        POLICY,
+        "queries without end, on both sides",
+        CHEATS,
+        "a_query_without_end_ends_and_is_never_right",
+        "0, and no score where the reference is one",
+    ),
+    elsewhere(POLICY, "other order, lost duplicates", CHEATS, "order_and_duplicates_count", "0"),
+    elsewhere(POLICY, "an error beside an empty reference result", CHEATS, "an_error_is_not_an_empty_result", "0"),
+    elsewhere(POLICY, "a wrong reference", CHEATS, "a_wrong_reference_is_no_score", "gold-error: no score"),
+    elsewhere(POLICY, "empty tables", CHEATS, "an_empty_table_does_not_make_every_aggregate_equal", "0 is not NULL"),
+    elsewhere(
+        POLICY,
+        "mutated programs",
+        SETS,
+        "the_templates_solutions_pass_and_their_mutants_fail",
+        "each solution passes, each mutant fails",
+    ),
+    elsewhere(
+        POLICY,
+        "a busy machine",
+        SETS,
+        "verdicts_and_fuel_are_the_same_on_three_runs_under_load",
+        "the same verdicts, the same fuel",
     ),
     elsewhere(POLICY, "programs that cheat their tests", EXEC, "cheats_fail", "failed"),
     elsewhere(
