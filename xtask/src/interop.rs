@@ -3,19 +3,29 @@
 //! Not part of `test`: it installs several gigabytes from PyPI into `target/interop/venv`, and builds llama.cpp
 //! there (llama-cpp-python has no wheels on PyPI; it needs a C++ compiler).
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 
 use crate::python::Venv;
-use crate::shell;
+use crate::{guests, shell};
 
 const REQUIREMENTS: &[&str] = &["torch", "transformers", "peft", "safetensors", "numpy", "gguf", "llama-cpp-python"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    if !args.is_empty() {
-        bail!("usage: cargo xtask interop");
-    }
+    let only_plugins = match args {
+        [] => false,
+        [word] if word == "plugins" => true,
+        _ => bail!("usage: cargo xtask interop [plugins]"),
+    };
     shell::step("build", || shell::run(shell::cargo().args(["build", "--locked", "--workspace", "--bins"])))?;
     let work = shell::root().join("target/interop");
+    std::fs::create_dir_all(&work)?;
+    shell::step("plugins", || plugins(&work))?;
+    if only_plugins {
+        return Ok(());
+    }
     let mut venv = None;
     shell::step("install", || {
         venv = Some(Venv::ensure(&work.join("venv"), REQUIREMENTS)?);
@@ -44,4 +54,34 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         )
     })
     .map(drop)
+}
+
+/// Plugins that strangers build against `wit/` alone, and Debian's registry. Needs clang for the one in C.
+fn plugins(work: &Path) -> Result<()> {
+    guests::python()?;
+    let python = shell::target_dir().join("guest-python/venv/bin");
+    shell::run(
+        Command::new(python.join("python3"))
+            .arg(shell::root().join("tests/oracles/interop_plugins.py"))
+            .arg(work.join("plugins"))
+            .env("LUTHIER", shell::binary("luthier"))
+            .env("LUTHIER_WIT", shell::root().join("wit"))
+            .env("COMPONENTIZE_PY", python.join("componentize-py"))
+            .env("DOCKER_REGISTRY", docker_registry(&work.join("docker-registry"))?),
+    )
+}
+
+/// Debian's package (5 MB), unpacked without root.
+fn docker_registry(directory: &Path) -> Result<PathBuf> {
+    let program = directory.join("root/usr/bin/docker-registry");
+    if program.exists() {
+        return Ok(program);
+    }
+    std::fs::create_dir_all(directory)?;
+    shell::run(Command::new("apt-get").current_dir(directory).args(["download", "docker-registry"]))?;
+    let packages = std::fs::read_dir(directory)?.flatten().map(|entry| entry.path());
+    let package = packages.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    let package = package.context("apt-get downloaded nothing")?;
+    shell::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(directory.join("root")))?;
+    Ok(program)
 }

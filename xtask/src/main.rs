@@ -28,7 +28,7 @@ usage: cargo xtask <task>
   guests [--check]      build the first-party WASM components, or compare them with the committed ones
   pico <train|eval|…>   pre-train the built-in model from generated text
   bench peft|growth     time and memory beside PyTorch and PEFT (installs them from PyPI)
-  interop               compare with PyTorch, transformers and PEFT (installs them from PyPI)
+  interop [plugins]     compare with PyTorch, transformers and PEFT (installs them from PyPI)
   oracles [--check] [N] expected values from other implementations: rewrite, or compare";
 
 fn main() {

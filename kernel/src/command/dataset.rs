@@ -9,14 +9,9 @@ use crate::display;
 pub static COMMAND: Command = Command {
     name: "dataset",
     summary: "make a dataset from a file, or by a task template",
-<<<<<<< HEAD
     docs: "A file is CSV, a JSON array, JSONL, Parquet, Arrow or plain text, with a prompt and a completion, Alpaca's \
            instruction/input/output, chat messages (ShareGPT's too), raw text, or a better and a worse answer \
-           (chosen, rejected); other column names go into [roles]. A template \
-=======
-    docs: "A file is CSV, a JSON array, JSONL or Parquet with a prompt and a completion, Alpaca's \
-           instruction/input/output, or chat messages; other column names go into [roles], or get new names with `columns`. A template \
->>>>>>> 0892bb3 (The template code-generation, pass-at-k for HumanEval's and MBPP's forms, columns of files by name, core modules as plugins, a frozen interface, more attacks)
+           (chosen, rejected); other column names go into [roles], or get new names with `columns`. A template \
            (see %plugins) makes rows by itself and renders the prompts. Rows fall into splits by a hash of their \
            prompt (or group), so adding rows moves no old row.",
     example: "%%dataset shop\ntemplate = \"text-to-sql\"\nrows = 4000\n[config]\ndatabase = \"shop\"",

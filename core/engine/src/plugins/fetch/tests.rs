@@ -91,3 +91,28 @@ fn references_are_read_as_registries_write_them() {
     assert_eq!(parse("r.io/b c:1"), None);
     assert_eq!(parse("alone"), None);
 }
+
+/// A metric as a compiler without a component linker leaves it.
+#[test]
+fn a_core_module_is_made_a_component() {
+    let description = r#"{"id":"core","version":"0","summary":"s","direction":"higher"}"#;
+    let module = format!(
+        r#"(module
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+        (func (export "describe") (result i32) i32.const 0)
+        (func (export "score-row") (param i32 i32 i32 i32 i32 i32) (result i32) i32.const 512)
+        (data (i32.const 0) "\10\00\00\00\{:02x}\00\00\00")
+        (data (i32.const 16) "{}"))"#,
+        description.len(),
+        description.replace('"', "\\22")
+    );
+    let module = wat::parse_str(module).unwrap();
+    let digest = luthier_plugin_host::audit::digest(&module);
+    let address = serve(vec![("/core.wasm".to_owned(), module)]);
+    let found = fetched(&format!("http://{address}/core.wasm#{digest}")).unwrap();
+    assert_eq!(found.bytes.get(..8), Some(&b"\0asm\x0d\0\x01\0"[..]), "a component");
+    assert!(found.source.ends_with(&digest), "the lock names what the server has");
+    let plugin = luthier_plugin_host::Host::new(Default::default()).unwrap().load(&found.bytes).unwrap();
+    assert_eq!(plugin.id(), "core");
+}
