@@ -41,7 +41,7 @@ fn new(context: Context<'_>, name: &str, kind: &str, lang: &str) -> Result<Plugi
     let folder = authoring::scaffold(context.project, name, kind, lang)?;
     Ok(PluginReport {
         done: format!("made {name}: a {kind} in {lang}; `plugin build {name}`, then `plugin test {name}`"),
-        path: Some(folder.display().to_string()),
+        path: Some(within(context, &folder)),
         ..PluginReport::default()
     })
 }
@@ -68,7 +68,7 @@ fn build(context: Context<'_>, path: &str, sign: Option<&str>) -> Result<PluginR
         done: format!("built {} {}", plugin.id(), plugin.version()),
         plugin: Some(describe(&plugin, path)),
         facts,
-        path: Some(built.path.display().to_string()),
+        path: Some(within(context, &built.path)),
         ..PluginReport::default()
     })
 }
@@ -176,9 +176,14 @@ fn cell(context: Context<'_>, name: Option<&str>, source: &str) -> Result<Plugin
         done: format!("{} is installed until the engine ends", plugin.id()),
         plugin: Some(describe(&plugin, "this session")),
         facts: vec![("seconds".to_owned(), format!("{:.1}", stopwatch.seconds()))],
-        path: Some(built.path.display().to_string()),
+        path: Some(within(context, &built.path)),
         ..PluginReport::default()
     })
+}
+
+/// A path as the project sees it: a saved notebook does not tell where its project lies.
+fn within(context: Context<'_>, path: &Path) -> String {
+    path.strip_prefix(context.project.root()).unwrap_or(path).display().to_string()
 }
 
 fn package_facts(context: Context<'_>, bytes: &[u8]) -> Result<Vec<(String, String)>, Error> {

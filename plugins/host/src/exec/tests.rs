@@ -128,7 +128,7 @@ fn an_interpreter_that_imports_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("python.wasm");
     let component = wat::parse_str("(component (import \"luthier:plugin/exec@0.1.0\" (instance)))").unwrap();
-    std::fs::write(&path, component).unwrap();
+    luthier_data::atomic::write(&path, &component).unwrap();
     let runtime = Runtime::new(None, None).unwrap();
     let error = Python::load(&runtime.engine, &path, None).err().unwrap();
     assert!(error.ends_with("asks for luthier:plugin/exec@0.1.0; expected no imports"), "{error}");
