@@ -113,6 +113,30 @@ def models():
     ), {}
 
 
+    # New ones at the end: a model's seed is its place.
+    yield "llama-dynamic", t.LlamaConfig(
+        **SHAPE | dict(max_position_embeddings=24), head_dim=8,
+        rope_parameters=dict(rope_type="dynamic", rope_theta=50.0, factor=4.0),
+    ), {}
+
+
+def multimodal():
+    """Gemma 3 with a vision tower, of which the text part is compared."""
+    t = transformers
+    text = t.Gemma3TextConfig(
+        **SHAPE | dict(num_hidden_layers=2), head_dim=8, query_pre_attn_scalar=6, sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters=dict(
+            full_attention=dict(rope_type="linear", rope_theta=1000.0, factor=4.0),
+            sliding_attention=dict(rope_type="default", rope_theta=100.0),
+        ),
+    )
+    vision = t.SiglipVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14,
+    )
+    return t.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=3, **IDS)
+
+
 def randomize(model):
     """Norms and biases start at one and zero, where a mistake would not show; GPT-2 shrinks some."""
     for name, value in model.named_parameters():
@@ -134,6 +158,8 @@ def checkpoint_names(name, value, is_neox):
             yield name.replace("down_proj", f"{expert}.down_proj.weight"), down
     elif is_neox and name == "lm_head.weight":
         yield "embed_out.weight", value
+    elif name.startswith("model.language_model."):
+        yield name.replace("model.language_model.", "model."), value
     else:
         yield name, value
 
@@ -165,7 +191,8 @@ def fixture(directory, config, seed, saving):
         directory, dtype=torch.float32, attn_implementation="eager"
     ).eval()
 
-    input_ids = torch.randint(3, config.vocab_size, (1, N_TOKENS))
+    # Not 3, which stands for an image where there is a vision tower.
+    input_ids = torch.randint(3 + hasattr(config, "vision_config"), config.get_text_config().vocab_size, (1, N_TOKENS))
     labels = input_ids.clone()
     labels[0, :9] = -100
     labels[0, 15] = -100
@@ -174,13 +201,17 @@ def fixture(directory, config, seed, saving):
     (result.loss * n_targets).backward()
     tensors = {"logits": result.logits[0].detach()}
     for name, value in model.named_parameters():
-        for checkpoint_name, gradient in checkpoint_names(name, value.grad, config.model_type == "gpt_neox"):
-            tensors[f"grad.{checkpoint_name}"] = gradient
+        # What a text has no part in has no gradient.
+        if value.grad is not None:
+            for checkpoint_name, gradient in checkpoint_names(name, value.grad, config.model_type == "gpt_neox"):
+                tensors[f"grad.{checkpoint_name}"] = gradient
     with torch.no_grad():
         tensors["short.logits"] = model(input_ids[:, :N_PROMPT]).logits[0]
         greedy = model.generate(
             input_ids[:, :N_PROMPT], attention_mask=torch.ones(1, N_PROMPT, dtype=torch.long),
             max_new_tokens=N_NEW, do_sample=False, eos_token_id=None, pad_token_id=0,
+            # Keys in a cache would keep the frequencies of the length at which they were computed.
+            use_cache="dynamic" not in directory.name,
         )[0, N_PROMPT:]
     if directory.name in WITH_ADAPTER:
         tensors |= adapter(model, directory / "adapter", input_ids, labels, n_targets)
@@ -226,3 +257,5 @@ if __name__ == "__main__":
     for seed, (name, config, saving) in enumerate(models()):
         if arguments.only in (None, name):
             fixture(arguments.out / name, config, seed, saving)
+    if arguments.only in (None, "gemma3-multimodal"):
+        fixture(arguments.out / "gemma3-multimodal", multimodal(), 100, {})

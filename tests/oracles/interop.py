@@ -3,12 +3,12 @@
 usage: interop.py WORK_DIRECTORY
 environment: LUTHIER (binary), LUTHIER_LOGITS (binary), LUTHIER_PICO (directory of the built-in model)
 
-1. Greedy text of tiny random Llama, Mistral and Qwen2 models and of pico: equal, in float32.
+1. Greedy text of tiny random models of every family and of pico: equal, in float32.
 2. Logits of the same: within 1e-4.
 3. An adapter that `luthier finetune` trained on a JSONL file loads in PEFT and gives the logits
    that we compute from the same directory: within 1e-4; and it is not a no-op.
 4. What `luthier export` makes of that adapter, in transformers and llama.cpp (interop_export.py).
-5. The same for adapters of every method, and for what PEFT saves of each of them again.
+5. The same as 3 for adapters of every method, and for what PEFT saves of each of them again.
 """
 
 import json
@@ -22,16 +22,8 @@ import tempfile
 import torch
 from interop_export import check_exports, use_gpt2_cut
 from peft import PeftModel
-from transformers import (
-    AutoModelForCausalLM,
-    PreTrainedTokenizerFast,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+import transformers
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 TOLERANCE = 1e-4
 LUTHIER = os.environ["LUTHIER"]
@@ -50,26 +42,43 @@ SHAPE = dict(
 )
 
 
-def tiny_models(work, vocab_size, eos):
-    """Random models of each architecture, saved as transformers saves them."""
-    common = dict(vocab_size=vocab_size, eos_token_id=eos, bos_token_id=None, pad_token_id=None, **SHAPE)
+# Rows that fill the blocks of 256 of llama.cpp's K-quants.
+WIDE = SHAPE | dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2)
+# Exported to GGUF, too.
+LLAMA_CPP = {"llama", "llama3", "mistral", "qwen2", "qwen3"}
+
+
+def configurations(common, wide):
+    """Name and configuration of a model of every family."""
+    t = transformers
     llama3 = dict(
-        rope_type="llama3",
-        rope_theta=10000.0,
-        factor=4.0,
-        low_freq_factor=1.0,
-        high_freq_factor=4.0,
+        rope_type="llama3", rope_theta=10000.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0,
         original_max_position_embeddings=64,
     )
-    builds = {
-        "llama": lambda: LlamaForCausalLM(LlamaConfig(tie_word_embeddings=True, **common)),
-        "llama3": lambda: LlamaForCausalLM(LlamaConfig(rope_parameters=llama3, head_dim=32, **common)),
-        "mistral": lambda: MistralForCausalLM(MistralConfig(sliding_window=8, **common)),
-        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**common)),
-    }
-    for seed, (name, build) in enumerate(builds.items()):
+    rotary = dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.25)
+    neox = {key: value for key, value in common.items() if key not in ("num_key_value_heads", "rms_norm_eps")}
+    gpt2 = dict(vocab_size=common["vocab_size"], eos_token_id=common["eos_token_id"], n_positions=256)
+    experts = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=16, norm_topk_prob=True)
+    yield "llama", t.LlamaConfig(tie_word_embeddings=True, **common)
+    yield "llama3", t.LlamaConfig(rope_parameters=llama3, head_dim=64, **wide)
+    yield "mistral", t.MistralConfig(sliding_window=8, **common)
+    yield "qwen2", t.Qwen2Config(**common)
+    yield "qwen3", t.Qwen3Config(head_dim=64, **wide)
+    yield "qwen3-moe", t.Qwen3MoeConfig(**common, **experts)
+    yield "smollm3", t.SmolLM3Config(**common)
+    yield "gemma2", t.Gemma2Config(head_dim=16, sliding_window=8, **common)
+    yield "gemma3", t.Gemma3TextConfig(head_dim=16, sliding_window=8, **common)
+    yield "phi3", t.Phi3Config(**common)
+    yield "gpt2", t.GPT2Config(n_embd=64, n_layer=3, n_head=4, bos_token_id=None, **gpt2)
+    yield "gpt-neox", t.GPTNeoXConfig(rope_parameters=rotary, **neox)
+
+
+def tiny_models(work, vocab_size, eos):
+    """Random models of each architecture, saved as transformers saves them."""
+    ids = dict(vocab_size=vocab_size, eos_token_id=eos, bos_token_id=None, pad_token_id=None)
+    for seed, (name, config) in enumerate(configurations(ids | SHAPE, ids | WIDE)):
         torch.manual_seed(seed)
-        model = build()
+        model = AutoModelForCausalLM.from_config(config)
         with torch.no_grad():
             # Initial weights of 0.02 make nearly flat logits, on which ties decide; spread them.
             for parameter in model.parameters():
@@ -164,12 +173,17 @@ METHODS = {
     "patterns": 'r = 4\nalpha = 8\nlayers = [0, 2]\nrank_pattern = { q_proj = 2 }\nalpha_pattern = { "mlp.*" = 3 }\n',
     "saved": 'r = 4\ntarget_modules = ["q_proj", "v_proj"]\nmodules_to_save = ["model.norm"]\n',
 }
+# One family for each way of naming and storing modules.
+METHODS_OF = {"qwen2": list(METHODS)} | {
+    family: ["rslora", "dora", "pissa", "ia3"] for family in ("gemma3", "phi3", "gpt2", "gpt-neox")
+}
 
 
 def check_methods(directory, cwd):
     """Adapters of every method: ours in PEFT, and what PEFT saves of it again in ours."""
     ids = PreTrainedTokenizerFast.from_pretrained(directory)("double 21 and more", return_tensors="pt")["input_ids"]
-    for name, settings in METHODS.items():
+    for name in METHODS_OF[directory.name]:
+        settings = METHODS[name]
         method = name if name in ("rslora", "dora", "pissa", "ia3") else "lora"
         recipe = cwd / f"{directory.name}-{name}.toml"
         recipe.write_text(
@@ -203,14 +217,15 @@ def main(work):
         for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
             check_base(directory, work)
             check_adapter(directory, work)
-            if directory.name == "qwen2":
+            if directory.name in METHODS_OF:
                 check_methods(directory, work)
             if directory.name != "pico":
                 # The same weights, with a tokenizer that llama.cpp has an equal of.
                 use_gpt2_cut(directory)
                 check_adapter(directory, work, "gpt2-cut")
                 adapter = f"{directory.name}-gpt2-cut"
-                check_exports(directory.name, adapter, work, luthier, our_logits, directory)
+                has_gguf = directory.name in LLAMA_CPP
+                check_exports(directory.name, adapter, work, luthier, our_logits, directory, has_gguf)
     print("interop: equal")
 
 

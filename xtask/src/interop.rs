@@ -1,7 +1,8 @@
 //! `cargo xtask interop`: the same weights through PyTorch, transformers and PEFT, and through us.
 //!
 //! Not part of `test`: it installs several gigabytes from PyPI into `target/interop/venv`, and builds llama.cpp
-//! there (llama-cpp-python has no wheels on PyPI; it needs a C++ compiler).
+//! there (llama-cpp-python has no wheels on PyPI; it needs a C++ compiler). `LUTHIER_INTEROP_VENV` names a
+//! virtual environment that has them already.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +14,16 @@ use crate::{guests, shell};
 
 const REQUIREMENTS: &[&str] = &["torch", "transformers", "peft", "safetensors", "numpy", "gguf", "llama-cpp-python"];
 
+const BUILD: [&str; 9] =
+    ["build", "--locked", "--bins", "-p", "luthier-kernel", "-p", "luthier-engine", "-p", "luthier-tests"];
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let only_plugins = match args {
         [] => false,
         [word] if word == "plugins" => true,
         _ => bail!("usage: cargo xtask interop [plugins]"),
     };
-    shell::step("build", || shell::run(shell::cargo().args(["build", "--locked", "--workspace", "--bins"])))?;
+    shell::step("build", || shell::run(shell::cargo().args(BUILD)))?;
     let work = shell::root().join("target/interop");
     std::fs::create_dir_all(&work)?;
     shell::step("plugins", || plugins(&work))?;
@@ -28,7 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let mut venv = None;
     shell::step("install", || {
-        venv = Some(Venv::ensure(&work.join("venv"), REQUIREMENTS)?);
+        venv = Some(Venv::given_or("LUTHIER_INTEROP_VENV", &work.join("venv"), REQUIREMENTS)?);
         Ok(())
     })?;
     let Some(venv) = venv else { bail!("the install step made no environment") };

@@ -29,7 +29,8 @@ usage: cargo xtask <task>
   pico <train|eval|…>   pre-train the built-in model from generated text
   bench peft|growth     time and memory beside PyTorch and PEFT (installs them from PyPI)
   interop [plugins]     compare with PyTorch, transformers and PEFT (installs them from PyPI)
-  oracles [--check] [N] expected values from other implementations: rewrite, or compare";
+  oracles [--check] [N] expected values from other implementations: rewrite, or compare
+  oracles --table       measure ours against them: docs/architectures.md, docs/parity.md";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,7 @@
 //! `cargo xtask oracles`: expected values from other implementations (tests/oracles/README.md).
 //!
-//! Not part of `test`: it installs several gigabytes from PyPI into `target/oracles/venv`.
+//! Not part of `test`: it installs several gigabytes from PyPI into `target/oracles/venv`, unless
+//! `LUTHIER_ORACLES_VENV` names a virtual environment that has them.
 
 mod compare;
 
@@ -18,39 +19,69 @@ const REQUIREMENTS: &[&str] = &[
     "peft==0.21.2",
     "trl==1.16.0",
     "bitsandbytes==0.50.2",
+    "accelerate==1.15.0",
     "safetensors",
     "numpy",
     "scipy",
     "scikit-learn",
     "sacrebleu",
     "rouge_score",
+    "nltk",
+    "regex",
+    "jsonschema",
     "jinja2",
+    "pyarrow==26.0.1",
 ];
 
-/// A script, and how far its numbers may be from the committed ones, relative to the largest magnitude
-/// of the list or tensor that holds them.
+/// A script that makes expected values.
+struct Oracle {
+    name: &'static str,
+    /// How far its numbers may be from the committed ones, relative to the largest magnitude of the list
+    /// or tensor that holds them.
+    tolerance: f64,
+    /// Committed files that it reads: a folder that another script, further up, writes.
+    reads: &'static str,
+}
+
+const fn oracle(name: &'static str, tolerance: f64, reads: &'static str) -> Oracle {
+    Oracle { name, tolerance, reads }
+}
+
+/// All of them; who writes comes before who reads.
 #[rustfmt::skip] // One a line: additions do not collide.
-const ORACLES: &[(&str, f64)] = &[
-    ("adamw", 1e-6),
-    ("architectures", 1e-5),
-    ("chat_templates", 0.0),
-    ("llama_fixture", 1e-5),
-    ("optimizers", 1e-6),
-    ("preference", 1e-5),
-    ("statistics", 1e-9),
+const ORACLES: &[Oracle] = &[
+    oracle("adamw", 1e-6, ""),
+    oracle("architectures", 1e-5, ""),
+    oracle("arrow_types", 0.0, ""),
+    oracle("chat_templates", 0.0, ""),
+    oracle("llama_fixture", 1e-5, ""),
+    oracle("metrics", 1e-9, ""),
+    oracle("nf4", 0.0, ""),
+    oracle("optimizers", 1e-6, ""),
+    oracle("quantized", 1e-5, ""),
+    oracle("statistics", 1e-9, ""),
+    oracle("adapters", 1e-5, "tests/fixtures/models"),
+    oracle("parity", 1e-5, "tests/fixtures/architectures"),
+    oracle("preference", 1e-5, "tests/fixtures/models"),
 ];
+
+/// The pages of what was measured, each written by an ignored test of a crate.
+const PAGES: [&str; 2] = ["luthier-model", "luthier-train"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    if args == ["--table"] {
+        return write_pages();
+    }
     let check = args.first().is_some_and(|arg| arg == "--check");
     let names = &args[usize::from(check)..];
-    if let Some(name) = names.iter().find(|name| !ORACLES.iter().any(|(known, _)| known == name)) {
-        let known: Vec<_> = ORACLES.iter().map(|(name, _)| *name).collect();
+    if let Some(name) = names.iter().find(|name| !ORACLES.iter().any(|known| known.name == **name)) {
+        let known: Vec<_> = ORACLES.iter().map(|oracle| oracle.name).collect();
         bail!("no oracle `{name}`; oracles: {}", known.join(" "));
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let mut venv = None;
     shell::step("install", || {
-        venv = Some(Venv::ensure(&shell::target_dir().join("oracles/venv"), REQUIREMENTS)?);
+        venv = Some(Venv::given_or("LUTHIER_ORACLES_VENV", &shell::target_dir().join("oracles/venv"), REQUIREMENTS)?);
         Ok(())
     })?;
     let Some(venv) = venv else { bail!("the install step made no environment") };
@@ -59,8 +90,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         false => shell::root(),
     };
     let mut table = Vec::new();
-    for &(name, tolerance) in ORACLES.iter().filter(|(name, _)| wanted(name)) {
+    for &Oracle { name, tolerance, reads } in ORACLES.iter().filter(|oracle| wanted(oracle.name)) {
         shell::step(name, || {
+            if check && !reads.is_empty() {
+                provide(&root, reads)?;
+            }
             let before = files(&root)?;
             script(&venv, &root, name)?;
             if check {
@@ -73,6 +107,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         })?;
     }
     if check { report(&table) } else { Ok(()) }
+}
+
+/// Measures ours against the committed values and writes docs/architectures.md and docs/parity.md.
+fn write_pages() -> Result<()> {
+    for package in PAGES {
+        let test = ["test", "--locked", "-p", package, "write_the_page", "--", "--ignored"];
+        shell::step(package, || shell::run(shell::cargo().args(test)))?;
+    }
+    Ok(())
 }
 
 fn script(venv: &Venv, root: &Path, name: &str) -> Result<()> {
@@ -101,6 +144,18 @@ fn scratch() -> Result<PathBuf> {
         }
     }
     Ok(scratch)
+}
+
+/// Copies the committed files below `folder`, unless the script that writes them has run.
+fn provide(scratch: &Path, folder: &str) -> Result<()> {
+    for file in files(&shell::root().join(folder))? {
+        let to = scratch.join(folder).join(&file);
+        if !to.exists() {
+            std::fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+            std::fs::copy(shell::root().join(folder).join(file), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// All files below `dir`, relative to it.

@@ -14,6 +14,17 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
+    /// The environment that `variable` names, as it is; without the variable, [`ensure`](Self::ensure)'s.
+    pub(crate) fn given_or(variable: &str, dir: &Path, requirements: &[&str]) -> Result<Venv> {
+        let Some(given) = std::env::var_os(variable) else { return Venv::ensure(dir, requirements) };
+        let venv = Venv { dir: shell::root().join(given) };
+        if !venv.python().is_file() {
+            bail!("{variable} is {}, which has no bin/python", venv.dir.display());
+        }
+        shell::say(&format!("   {variable}: {}", venv.dir.display()));
+        Ok(venv)
+    }
+
     /// Create it, or reuse it if `requirements` are what it was made with.
     pub(crate) fn ensure(dir: &Path, requirements: &[&str]) -> Result<Venv> {
         let venv = Venv { dir: dir.to_path_buf() };

@@ -26,7 +26,7 @@ pub(crate) use plan::plan;
 pub(crate) use prepare::{Prepared, check_free, prepare};
 pub(crate) use recipe::Recipe;
 
-use luthier_model::{Adapter, TrainableModel};
+use luthier_model::{Adapter, PortableArithmetic, TrainableModel};
 use luthier_protocol::response::Finetuned;
 use luthier_train::{CheckpointDir, ExampleSource, FitData, FitOutcome, FitReport};
 
@@ -88,6 +88,7 @@ fn fit(
     resume: bool,
 ) -> Result<(TrainableModel, FitReport), Error> {
     let checkpoints = CheckpointDir::open(run_dir.join("checkpoints"))?;
+    let _arithmetic = prepared.recipe.spec.train.portable.then(PortableArithmetic::begin);
     let mut trainable = trainable(prepared).at("/lora")?;
     let evaluation = prepared.evaluation.as_ref().map(|(_, built)| built as &dyn ExampleSource);
     let report = luthier_train::fit_on(

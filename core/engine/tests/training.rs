@@ -203,8 +203,7 @@ fn keys_that_cannot_be_honored_are_refused() {
     let (engine, project) = (EngineProcess::start(), project());
     let mut client = engine.client(project.path());
     type Spoil = fn(&mut FinetuneSpec);
-    let cases: [(&str, Spoil); 6] = [
-        ("/train/portable", |spec| spec.train.portable = true),
+    let cases: [(&str, Spoil); 5] = [
         ("/train/eval_split", |spec| (spec.train.eval_steps, spec.train.eval_split) = (2, Some("train".into()))),
         ("/train/eval_steps", |spec| spec.train.early_stopping_patience = Some(2)),
         ("/train/eval_steps", |spec| spec.train.eval_split = Some("test".into())),

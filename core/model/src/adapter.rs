@@ -12,6 +12,7 @@
 
 mod combine;
 mod config;
+mod ends;
 mod ia3;
 mod io;
 mod lora;
@@ -23,6 +24,8 @@ mod select;
 mod tests;
 
 pub use combine::Combination;
+pub(crate) use ends::{EndLayout, EndSlots};
+
 pub use config::{ALL_LINEAR, AdapterConfig, AdapterKind, Bias, LoraInit};
 pub use merged::QuantizationError;
 
@@ -32,6 +35,9 @@ use crate::weights::{NamedTensor, Weights};
 use crate::{Model, Result};
 use select::Selection;
 use std::sync::Arc;
+
+/// Separates initial values from other uses of a seed.
+const INIT_STREAM: u64 = 0x6c6f_7261_696e_6974;
 
 /// An adapter's tensors on the modules of one model. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -49,6 +55,8 @@ pub(crate) struct AdapterWeights<T> {
     pub(crate) tensors: Vec<NamedTensor<T>>,
     /// What is on each of the model's modules.
     pub(crate) slots: Vec<Option<SlotLayout<T>>>,
+    /// What is on the embedding and on the head.
+    pub(crate) ends: EndSlots,
     /// For each tensor of the model, the tensor here that stands in its place.
     pub(crate) replaced: Vec<Option<usize>>,
     /// What stands in the place of a head that shares the embedding's tensor.
@@ -85,6 +93,7 @@ impl Adapter {
             AdapterKind::Lora => lora::init(&mut weights, model, &config, seed)?,
             AdapterKind::Ia3 => ia3::init(&mut weights),
         }
+        ends::init(&mut weights, seed);
         Ok(Adapter { config, fan_in_fan_out: selection.fan_in_fan_out(model), weights: Arc::new(weights) })
     }
 
@@ -112,6 +121,7 @@ impl<T: Real> AdapterWeights<T> {
         let mut weights = AdapterWeights {
             tensors: Vec::new(),
             slots: vec![None; layout.modules.len()],
+            ends: EndSlots::default(),
             replaced: vec![None; base.len()],
             tied_head: None,
             dropout: config.dropout,
@@ -123,6 +133,7 @@ impl<T: Real> AdapterWeights<T> {
                 AdapterKind::Ia3 => ia3::layout(&mut weights, module, target),
             });
         }
+        weights.add_ends(model, &selection.ends);
         for replaced in &selection.replaced {
             let shape = base[replaced.tensor].shape.clone();
             let index = weights.push(format!("base_model.model.{}", replaced.name), shape);
@@ -188,6 +199,7 @@ impl<T: Real> AdapterWeights<T> {
         AdapterWeights {
             tensors: self.tensors.iter().map(NamedTensor::cast).collect(),
             slots: self.slots.iter().map(|it| it.as_ref().map(slot)).collect(),
+            ends: self.ends,
             replaced: self.replaced.clone(),
             tied_head: self.tied_head,
             dropout: self.dropout,

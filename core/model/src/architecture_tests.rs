@@ -23,7 +23,7 @@ const LOGIT_TOLERANCE: f64 = 1e-5;
 const GRADIENT_TOLERANCE: f64 = 1e-4;
 
 /// The fixtures' names.
-pub(crate) const ALL: [&str; 17] = [
+pub(crate) const ALL: [&str; 18] = [
     "llama",
     "llama-bias",
     "llama-yarn",
@@ -41,6 +41,7 @@ pub(crate) const ALL: [&str; 17] = [
     "gpt2-scaled",
     "gpt-neox",
     "gpt-neox-sequential",
+    "llama-dynamic",
 ];
 
 #[derive(Deserialize)]
@@ -201,6 +202,29 @@ fn old_checkpoints_are_understood() {
     assert_eq!(neox.fingerprint(), fixture("gpt-neox").model.fingerprint());
     let unknown = reload("gpt-neox", str::to_owned, &["gpt_neox.layers.0.attention.q_proj.weight"]);
     assert!(matches!(unknown, Err(crate::Error::UnexpectedTensor { .. })));
+}
+
+/// A checkpoint of Gemma 3 with a vision tower is its text model.
+#[test]
+fn the_text_part_of_a_multimodal_model() {
+    check("gemma3-multimodal");
+    let Fixture { dir, model, expected, .. } = fixture("gemma3-multimodal");
+    assert_eq!(model.config().architecture, crate::Architecture::Gemma3);
+    let saved = tempfile::tempdir().unwrap();
+    model.save(saved.path(), crate::SaveDtype::F32).unwrap();
+    let again = Model::load(saved.path()).unwrap();
+    assert!(logits(&model, &expected.input_ids).unwrap() == logits(&again, &expected.input_ids).unwrap());
+    let config = std::fs::read_to_string(saved.path().join("config.json")).unwrap();
+    assert!(config.contains("gemma3_text") && !config.contains("vision_config"), "{config}");
+    // The names that transformers 5 has in memory.
+    let renamed = |name: &str| name.replacen("model.", "model.language_model.", 1);
+    let extra = ["model.vision_tower.embeddings.patch_embedding.bias", "model.multi_modal_projector.norm.weight"];
+    let again = reload("gemma3", renamed, &extra).unwrap();
+    assert_eq!(again.fingerprint(), fixture("gemma3").model.fingerprint());
+    assert!(reload("gemma2", renamed, &[]).is_err(), "Gemma 2 has no such parts");
+    let without_text = std::fs::read_to_string(dir.join("config.json")).unwrap().replace("text_config", "other");
+    let error = crate::ModelConfig::from_json(&without_text).unwrap_err().to_string();
+    assert!(error.contains("text_config"), "{error}");
 }
 
 #[test]

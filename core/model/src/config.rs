@@ -8,8 +8,10 @@ mod gpt2;
 mod gpt_neox;
 mod keys;
 mod llama;
+mod multimodal;
 mod parts;
 mod phi3;
+mod quantization;
 mod qwen;
 mod rope;
 mod save;
@@ -90,13 +92,18 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Parses the text of a `config.json`; an unsupported feature is an error that names it.
+    /// Parses the text of a `config.json`; an unsupported feature is an error that names it. Of a multimodal
+    /// Gemma 3 the text model is taken.
     pub fn from_json(text: &str) -> Result<Self> {
         let invalid = |reason: String| Error::Json { what: "config.json".to_owned(), reason };
         let value: Value = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let Value::Object(raw) = value else {
             return Err(invalid("expected an object".to_owned()));
         };
+        let mut raw = multimodal::text_part(raw)?;
+        quantization::check(&Keys::new(&raw))?;
+        // What is saved again is not quantized.
+        raw.remove("quantization_config");
         let keys = Keys::new(&raw);
         let architecture = family::architecture(&keys)?;
         parts::refuse_everywhere(&keys)?;
@@ -147,10 +154,10 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// Whether a sequence of `a` tokens and one of `b` are rotated differently (LongRoPE), so that keys
-    /// computed for one are not those of the other.
+    /// Whether a sequence of `a` tokens and one of `b` are rotated differently (LongRoPE, dynamic NTK), so
+    /// that keys computed for one are not those of the other.
     pub fn rotates_differently(&self, a: usize, b: usize) -> bool {
         let ropes = [Some(&self.rope), self.local_rope.as_ref()];
-        ropes.into_iter().flatten().filter_map(RopeConfig::long_from).any(|from| (a >= from) != (b >= from))
+        ropes.into_iter().flatten().any(|rope| rope.variant(a) != rope.variant(b))
     }
 }

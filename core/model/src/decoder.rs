@@ -11,6 +11,7 @@ use crate::block::{Block, BlockContext, Norms, Saved};
 use crate::buffers;
 use crate::layout::{MlpLayout, Module, ModuleId, NormLayout};
 use crate::ops::dropout::Dropout;
+use crate::ops::ends::{Head, PairGradient};
 use crate::ops::linear::{Dora, Linear, LowRank, Slot, Weight};
 use crate::ops::loss::{HeadGradient, LossScale, linear_cross_entropy};
 use crate::ops::norm::{Norm, NormGradient};
@@ -156,6 +157,7 @@ impl<'a, T: Real> Decoder<'a, T> {
         let head = HeadPass {
             objective,
             d_weight: d_head.as_deref_mut(),
+            d_pair: buffers.end(|adapter| adapter.ends.head),
             d_norm: norm_gradient(layout.final_norm, &mut buffers),
         };
         let (nll, dx) = self.head(&x, &pass, Some(head), cancel)?;
@@ -186,8 +188,14 @@ impl<'a, T: Real> Decoder<'a, T> {
         }
         let is_shared = layout.head == layout.embedding && buffers.adapter.is_none();
         let d_embedding = if is_shared { d_head } else { buffers.tensor(layout.embedding) };
-        if let Some(d_embedding) = d_embedding {
+        let d_pair = buffers.end(|adapter| adapter.ends.embedding);
+        if d_embedding.is_some() || d_pair.is_some() {
             self.scale_embedding(&mut dx);
+        }
+        if let (Some(pair), Some(gradient)) = (self.adapter.and_then(|it| it.pair(it.ends.embedding)), d_pair) {
+            pair.embed_backward(&batch.input_ids, &dx, gradient);
+        }
+        if let Some(d_embedding) = d_embedding {
             embedding::backward(&batch.input_ids, &dx, hidden, d_embedding);
         }
         buffers::give(dx);
@@ -198,6 +206,9 @@ impl<'a, T: Real> Decoder<'a, T> {
     pub(crate) fn embed(&self, ids: &[u32], positions: impl Iterator<Item = usize>) -> Vec<T> {
         let (hidden, layout) = (self.config.hidden_size, &self.weights.layout);
         let mut x = embedding::forward(ids, self.values(layout.embedding), hidden);
+        if let Some(pair) = self.adapter.and_then(|adapter| adapter.pair(adapter.ends.embedding)) {
+            pair.embed(ids, &mut x);
+        }
         self.scale_embedding(&mut x);
         if let Some(index) = layout.position_embedding {
             let learned = self.values(index);
@@ -245,7 +256,7 @@ impl<'a, T: Real> Decoder<'a, T> {
         // Gathering rows of x is an embedding lookup in x.
         let selected = embedding::forward(&rows, x, hidden);
         let layout = &self.weights.layout;
-        let (norm, head) = (self.norm(layout.final_norm), self.head_weight());
+        let (norm, head) = (self.norm(layout.final_norm), self.adapted_head(pass.dropout));
         let cap = self.config.final_softcap;
         let (h, saved) = norm.forward(&selected);
         let Some(gradient) = gradient else {
@@ -267,7 +278,7 @@ impl<'a, T: Real> Decoder<'a, T> {
             }
         };
         let mut dh = buffers::take(h.len());
-        let head_gradient = HeadGradient { scale, dh: &mut dh, dw: gradient.d_weight };
+        let head_gradient = HeadGradient { scale, dh: &mut dh, dw: gradient.d_weight, pair: gradient.d_pair };
         let nll = linear_cross_entropy(&h, head, hidden, cap, &ids, Some(head_gradient), cancel)?;
         let mut d_selected = buffers::zeros(h.len());
         norm.backward(&dh, &selected, &saved, &mut d_selected, gradient.d_norm);
@@ -277,6 +288,21 @@ impl<'a, T: Real> Decoder<'a, T> {
         }
         [selected, h, dh, d_selected].into_iter().for_each(buffers::give);
         Ok((nll, Some(dx)))
+    }
+
+    /// The head with the adapter on it, if any.
+    pub(crate) fn adapted_head(&self, key: Option<DropoutKey>) -> Head<'_, T> {
+        let dropout = |adapter: &AdapterWeights<T>| {
+            key.filter(|_| adapter.dropout > 0.0).map(|key| {
+                let rng = CounterRng::new(key.seed, DROPOUT_STREAM).fork(key.step).fork(key.micro);
+                Dropout { p: adapter.dropout, rng: rng.fork(u64::MAX) }
+            })
+        };
+        Head {
+            weight: self.head_weight(),
+            pair: self.adapter.and_then(|adapter| adapter.pair(adapter.ends.head)),
+            dropout: self.adapter.and_then(dropout),
+        }
     }
 
     /// The weights of block `layer`.
@@ -351,6 +377,7 @@ const DROPOUT_STREAM: u64 = 0x6472_6f70_6f75_7400;
 struct HeadPass<'a, 'o, T> {
     objective: Objective<'o, T>,
     d_weight: Option<&'a mut [T]>,
+    d_pair: Option<PairGradient<'a, T>>,
     d_norm: NormGradient<'a, T>,
 }
 
@@ -371,12 +398,13 @@ impl<'a, T: Real> Pass<'a, T> {
         batch.validate(config.vocab_size)?;
         config.check_length(batch.ranges().map(|range| range.len()).max().unwrap_or(0))?;
         let ranges: Vec<_> = batch.ranges().collect();
-        let longest = ranges.iter().map(Range::len).max().unwrap_or(0);
+        let lengths = || ranges.iter().map(Range::len);
+        let longest = lengths().max().unwrap_or(0);
         Ok(Pass {
             config,
             targets: batch.targets(),
-            rope: Rotary::new(&config.rope, longest),
-            local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, longest)),
+            rope: Rotary::new(&config.rope, longest, lengths()),
+            local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, longest, lengths())),
             ranges,
             dropout,
         })

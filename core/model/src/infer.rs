@@ -11,6 +11,7 @@ pub(crate) mod cache;
 pub(crate) mod linear;
 
 use crate::decoder::{Decoder, poll};
+use crate::ops::ends::Pair;
 use crate::ops::rope::{RopeTable, Rotary};
 use crate::ops::softcap;
 use crate::{Adapter, LayerRope, Model, ModelConfig, Result};
@@ -27,8 +28,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ids: &'a [u32],
     /// Keys and values of all tokens before; those of `ids` are added.
     pub(crate) cache: &'a mut KvCache,
-    /// Length of the sequence as far as it is known, which chooses LongRoPE's frequencies. It must be on
-    /// the same side of their boundary as for all tokens in the cache
+    /// Length of the sequence as far as it is known, which chooses the frequencies of LongRoPE and dynamic
+    /// NTK. Those of the tokens in the cache must be the same
     /// ([`rotates_differently`](ModelConfig::rotates_differently)).
     pub(crate) length: usize,
 }
@@ -47,8 +48,8 @@ impl<'a> Inference<'a> {
         let adapter = adapter.map(|adapter| adapter.weights.as_ref());
         Inference {
             decoder: Decoder::new(config, model.weights(), adapter),
-            rope: Rotary::new(&config.rope, INITIAL_POSITIONS),
-            local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, INITIAL_POSITIONS)),
+            rope: Rotary::new(&config.rope, INITIAL_POSITIONS, std::iter::empty()),
+            local_rope: config.local_rope.as_ref().map(|rope| Rotary::new(rope, INITIAL_POSITIONS, std::iter::empty())),
         }
     }
 
@@ -62,9 +63,9 @@ impl<'a> Inference<'a> {
         let config = self.decoder.config;
         let longest = segments.iter().map(|s| s.cache.len() + s.ids.len()).max().unwrap_or(0);
         config.check_length(longest)?;
-        self.rope.grow(longest);
-        if let Some(rope) = &mut self.local_rope {
-            rope.grow(longest);
+        let lengths = segments.iter().map(|segment| segment.length);
+        for rope in [Some(&mut self.rope), self.local_rope.as_mut()].into_iter().flatten() {
+            rope.prepare(longest, lengths.clone());
         }
         let ids: Vec<u32> = segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
         for segment in segments.iter_mut() {
@@ -88,7 +89,12 @@ impl<'a> Inference<'a> {
         let selected: Vec<f32> = rows.iter().flat_map(|&i| &x[i * hidden..(i + 1) * hidden]).copied().collect();
         let layout = &self.decoder.weights.layout;
         let h = self.decoder.norm(layout.final_norm).forward(&selected).0;
-        let mut logits = linear::product(&h, self.decoder.head_weight(), hidden);
+        let head = self.decoder.adapted_head(None);
+        let mut logits = linear::product(&h, head.weight, hidden);
+        if let Some(Pair { r, scaling, a, b }) = head.pair {
+            let update = linear::product(&linear::product(&h, a, hidden), b, r);
+            logits.iter_mut().zip(&update).for_each(|(logit, update)| *logit += scaling * update);
+        }
         if let Some(cap) = self.decoder.config.final_softcap {
             softcap::forward(&mut logits, cap);
         }

@@ -179,7 +179,17 @@ pub(crate) struct Aliases {
     prefix: &'static str,
     /// The head's name if it is tied, so that a copy of it is redundant.
     tied_head: Option<&'static str>,
+    /// Whether the file may be of a multimodal model around ours.
+    allows_images: bool,
 }
+
+/// What the names of the text part of a multimodal model start with, and what that is in ours: as files
+/// have it, and as the model of transformers 5 does.
+const TEXT_PARTS: [(&str, &str); 2] = [("language_model.", ""), ("model.language_model.", "model.")];
+
+/// What the names of the other parts start with.
+const IMAGE_PARTS: [&str; 4] =
+    ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."];
 
 impl Aliases {
     pub(crate) fn new(config: &ModelConfig) -> Self {
@@ -189,32 +199,38 @@ impl Aliases {
             Architecture::GptNeoX => ("gpt_neox.", "embed_out.weight"),
             _ => ("model.", "lm_head.weight"),
         };
-        Aliases { prefix, tied_head: config.tie_word_embeddings.then_some(head) }
+        Aliases {
+            prefix,
+            tied_head: config.tie_word_embeddings.then_some(head),
+            allows_images: config.architecture == Architecture::Gemma3,
+        }
     }
 
     /// For files whose names are exactly ours.
     pub(crate) fn none() -> Self {
-        Aliases { prefix: "", tied_head: None }
+        Aliases { prefix: "", tied_head: None, allows_images: false }
     }
 
     /// Our name of the file's `name`, given all of our names.
     pub(crate) fn resolve(&self, name: &str, is_ours: impl Fn(&str) -> bool) -> String {
-        if !is_ours(name) {
-            let longer = format!("{}{name}", self.prefix);
-            if is_ours(&longer) {
-                return longer;
-            }
+        if is_ours(name) {
+            return name.to_owned();
         }
-        name.to_owned()
+        let text_parts = TEXT_PARTS.iter().filter(|_| self.allows_images);
+        let text = text_parts.filter_map(|(theirs, ours)| Some(format!("{ours}{}", name.strip_prefix(theirs)?)));
+        let mut candidates = text.chain([format!("{}{name}", self.prefix)]);
+        candidates.find(|candidate| is_ours(candidate)).unwrap_or_else(|| name.to_owned())
     }
 
-    /// Whether `name` is a tied head that was saved all the same, or a buffer of old checkpoints: causal
-    /// masks and rotary frequencies.
+    /// Whether `name` is a tied head that was saved all the same, a part that sees images, or a buffer of
+    /// old checkpoints: causal masks and rotary frequencies.
     pub(crate) fn is_redundant(&self, name: &str) -> bool {
         let buffers =
             [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias"];
         let is_buffer = || buffers.iter().any(|buffer| name.ends_with(buffer));
-        !self.prefix.is_empty() && (self.tied_head == Some(name) || is_buffer())
+        let is_of_images = || self.allows_images && IMAGE_PARTS.iter().any(|part| name.starts_with(part));
+        let text = if self.allows_images { name.strip_prefix("language_model.").unwrap_or(name) } else { name };
+        !self.prefix.is_empty() && (self.tied_head == Some(text) || is_of_images() || is_buffer())
     }
 }
 

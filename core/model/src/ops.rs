@@ -7,6 +7,7 @@ pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
+pub(crate) mod ends;
 pub(crate) mod fused;
 mod layer_norm;
 pub(crate) mod linear;

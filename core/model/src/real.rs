@@ -5,6 +5,7 @@
 //! fixed order: fast, and independent of threads.
 
 use crate::buffers::Pool;
+use crate::math;
 use crate::matmul::{MatMut, Term, Update, multiply_f32, multiply_f64};
 use crate::simd;
 use std::fmt::Debug;
@@ -150,7 +151,7 @@ impl Real for f64 {
         self
     }
     fn exp(self) -> f64 {
-        f64::exp(self)
+        math::exp(self)
     }
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
@@ -176,7 +177,7 @@ impl Real for f32 {
         f64::from(self)
     }
     fn exp(self) -> f32 {
-        f32::exp(self)
+        math::exp_f32(self)
     }
     fn sqrt(self) -> f32 {
         f32::sqrt(self)

@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::math;
+
 const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
@@ -93,8 +95,8 @@ impl CounterRng {
         let second = u64::from(block[2]) << 32 | u64::from(block[3]);
         let scale = 1.0 / (1u64 << 53) as f64;
         // In (0, 1], so that the logarithm is finite.
-        let radius = (-2.0 * (((first >> 11) + 1) as f64 * scale).ln()).sqrt();
-        radius * (std::f64::consts::TAU * ((second >> 11) as f64 * scale)).cos()
+        let radius = (-2.0 * math::ln(((first >> 11) + 1) as f64 * scale)).sqrt();
+        radius * math::cos(std::f64::consts::TAU * ((second >> 11) as f64 * scale))
     }
 
     /// A random permutation of `0..n` (Fisher and Yates).

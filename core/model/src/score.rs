@@ -118,5 +118,5 @@ fn score_row(logits: &mut [f32], target: u32) -> (f64, bool) {
     let at_target = logits[target as usize];
     let max = logits[best as usize];
     let sum = crate::simd::exp_shift_sum(logits, max);
-    (f64::from(at_target - max) - f64::from(sum).ln(), best == target)
+    (f64::from(at_target - max) - crate::math::ln(f64::from(sum)), best == target)
 }

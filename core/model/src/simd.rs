@@ -1,8 +1,8 @@
 //! f32 loops compiled twice: for AVX2 + FMA, chosen at run time, and for the baseline processor.
 //!
 //! The bodies are ordinary Rust that the compiler vectorizes; only the call into a function with
-//! target features is unsafe. The two builds differ in rounding (fused multiply-add), so results are
-//! reproducible on one processor model, not across models.
+//! target features is unsafe. The baseline differs in rounding where it does not fuse multiply-adds
+//! ([`processor`](crate::processor)).
 #![allow(unsafe_code, reason = "calls functions with target features after detecting them")]
 
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub(crate) use row_product::row_product;
 
 use crate::real::{LANES, dot_loop, max_loop, sum_lanes};
 
-/// Defines `$name`, which runs `$body::<true>` with AVX2 and FMA where they exist, else
+/// Defines `$name`, which runs `$body::<true>` with AVX2 and FMA where they exist or are emulated, else
 /// `$body::<false>`.
 macro_rules! dispatch {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?, $body:ident) => {
@@ -25,20 +25,17 @@ macro_rules! dispatch {
                 fn wide($($arg: $type),*) $(-> $out)? {
                     $body::<true>($($arg),*)
                 }
-                if has_avx2_fma() {
+                if crate::processor::avx2() {
                     // SAFETY: the processor has the features that `wide` enables.
                     return unsafe { wide($($arg),*) };
                 }
             }
-            $body::<false>($($arg),*)
+            match crate::processor::is_fused() {
+                true => $body::<true>($($arg),*),
+                false => $body::<false>($($arg),*),
+            }
         }
     };
-}
-
-/// Whether the processor has AVX2 and FMA (the standard library caches the answer).
-#[cfg(target_arch = "x86_64")]
-fn has_avx2_fma() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
 }
 
 dispatch!(

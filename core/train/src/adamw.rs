@@ -9,6 +9,7 @@
 //! The order of roundings is that of `torch.optim.AdamW` on one tensor, so trajectories agree to
 //! the last few bits. Elementwise: the result does not depend on how threads share the work.
 
+use luthier_model::math;
 use rayon::prelude::*;
 
 /// Hyperparameters that stay the same over a run.
@@ -93,15 +94,15 @@ impl AdamW {
     fn scalars(&self, learning_rate: f64, decays: bool, gradient_scale: f32) -> Update {
         let (beta1, beta2) = self.config.betas;
         // Exponents beyond i32 leave both powers at 0, as they should be.
-        let t = i32::try_from(self.step).unwrap_or(i32::MAX);
+        let t = self.step as f64;
         let weight_decay = if decays { self.config.weight_decay } else { 0.0 };
         Update {
             decay: (1.0 - learning_rate * weight_decay) as f32,
             beta1_complement: (1.0 - beta1) as f32,
             beta2: beta2 as f32,
             beta2_complement: (1.0 - beta2) as f32,
-            step_size: (learning_rate / (1.0 - beta1.powi(t))) as f32,
-            bias_correction2_sqrt: (1.0 - beta2.powi(t)).sqrt() as f32,
+            step_size: (learning_rate / (1.0 - math::pow(beta1, t))) as f32,
+            bias_correction2_sqrt: (1.0 - math::pow(beta2, t)).sqrt() as f32,
             epsilon: self.config.epsilon as f32,
             gradient_scale,
         }

@@ -12,6 +12,7 @@
 
 use std::f64::consts::PI;
 
+use luthier_model::math;
 use serde::{Deserialize, Serialize};
 
 /// What follows the warm-up.
@@ -39,14 +40,14 @@ impl Schedule {
         let decay_steps = total_steps.saturating_sub(n_warmup_steps).max(1) as f64;
         let progress = (step - n_warmup_steps) as f64 / decay_steps;
         match self {
-            Schedule::Cosine => (0.5 * (1.0 + (PI * progress).cos())).max(0.0),
+            Schedule::Cosine => (0.5 * (1.0 + math::cos(PI * progress))).max(0.0),
             Schedule::Linear => (1.0 - progress).max(0.0),
             Schedule::Constant => 1.0,
             Schedule::Wsd => {
                 // A decay longer than what the warm-up leaves begins after it and is cut short.
                 let start = total_steps.saturating_sub(n_decay_steps).max(n_warmup_steps);
                 let done = step.saturating_sub(start) as f64 / n_decay_steps.max(1) as f64;
-                (0.5 * (1.0 + (PI * done.min(1.0)).cos())).max(0.0)
+                (0.5 * (1.0 + math::cos(PI * done.min(1.0)))).max(0.0)
             }
         }
     }

@@ -118,7 +118,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("train.label_smoothing", Kind::Number, "0.0", "DPO: probability that a preference is wrong."),
     Key::new("train.desirable_weight", Kind::Number, "1.0", "KTO: weight of desirable rows."),
     Key::new("train.undesirable_weight", Kind::Number, "1.0", "KTO: weight of undesirable rows."),
-    Key::new("train.portable", Kind::Switch, "false", "The same bits on every processor; not possible yet."),
+    Key::new("train.portable", Kind::Switch, "false", "The same bits on every processor, also on those without FMA."),
     Key::new("train.tensorboard", Kind::Text, "", "A directory for TensorBoard's event files."),
 ];
 

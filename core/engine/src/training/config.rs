@@ -3,20 +3,9 @@
 use luthier_protocol::spec::{DpoLoss, Objective, Optimizer, Schedule, TrainSpec};
 use luthier_train::{ObjectiveKind, OptimizerKind, TrainConfig};
 
-use crate::Error;
-use crate::error::AtExt;
-
 /// Settings of a run whose sequences have at most `max_seq_len` tokens.
-///
-/// # Errors
-/// A key that this build cannot honor.
-pub(super) fn train_config(spec: &TrainSpec, max_seq_len: usize) -> Result<TrainConfig, Error> {
-    if spec.portable {
-        let expected = "false: products choose their kernel by the processor, so that bits are the same on one \
-                        processor model for any number of threads, but not across models";
-        return Err(Error::invalid("portable", true, expected)).at("/train/portable");
-    }
-    Ok(TrainConfig {
+pub(super) fn train_config(spec: &TrainSpec, max_seq_len: usize) -> TrainConfig {
+    TrainConfig {
         epochs: spec.epochs,
         max_steps: spec.max_steps,
         batch_size: spec.batch_size,
@@ -52,7 +41,7 @@ pub(super) fn train_config(spec: &TrainSpec, max_seq_len: usize) -> Result<Train
         early_stopping_patience: spec.early_stopping_patience,
         early_stopping_threshold: spec.early_stopping_threshold,
         load_best: spec.load_best,
-    })
+    }
 }
 
 fn objective(spec: &TrainSpec) -> luthier_train::Objective {

@@ -77,7 +77,7 @@ pub(crate) fn prepare(
         config.check(&base.model).at("/lora")?;
     }
     let max_seq_len = max_seq_len(spec, &base)?;
-    let config = train_config(&spec.train, max_seq_len)?;
+    let config = train_config(&spec.train, max_seq_len);
     config.validate().at("/train")?;
     let dataset = open_dataset(context, spec, going_on.map(|(_, recipe)| recipe))?;
     let rows = datasets::rows(&dataset, &spec.split).at("/split")?;

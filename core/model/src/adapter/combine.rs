@@ -30,6 +30,10 @@ impl Adapter {
         };
         for (adapter, weight) in &parts {
             check(adapter.config(), *weight)?;
+            let ends = adapter.weights.ends;
+            if ends.embedding.or(ends.head).is_some() {
+                return invalid("part of a combination", "LoRA on modules of the blocks", "one on embedding or head");
+            }
         }
         let how = if parts.len() == 1 { Combination::Linear } else { how };
         let ranks: Vec<usize> = parts.iter().map(|(adapter, _)| largest_rank(adapter.config())).collect();
@@ -42,6 +46,7 @@ impl Adapter {
         let mut weights = AdapterWeights {
             tensors: Vec::new(),
             slots: vec![None; modules.len()],
+            ends: super::EndSlots::default(),
             replaced: vec![None; model.weights().tensors.len()],
             tied_head: None,
             dropout: 0.0,

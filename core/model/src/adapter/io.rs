@@ -1,6 +1,7 @@
 //! PEFT's files: `adapter_config.json` and `adapter_model.safetensors`; our own facts beside them in
 //! `luthier.json`, so that PEFT and vLLM see nothing unknown.
 
+use super::ends::End;
 use super::peft::{CONFIG_FILE, from_json, to_json};
 use super::select::{Selection, Target};
 use super::{Adapter, AdapterConfig, AdapterKind, AdapterWeights, LoraInit, lora};
@@ -49,9 +50,20 @@ impl Adapter {
             name: stored_name(name, |name| files.contains(name)),
             shape: shape.clone(),
         };
-        let specs: Vec<TensorSpec> = weights.tensors.iter().map(|tensor| spec(&tensor.name, &tensor.shape)).collect();
+        let mut specs: Vec<TensorSpec> =
+            weights.tensors.iter().map(|tensor| spec(&tensor.name, &tensor.shape)).collect();
+        // PEFT writes the base's own matrices beside adapters on embeddings.
+        let copies = copies(&selection, model, |name| files.contains(name));
+        specs.extend(copies.iter().map(|(spec, _)| spec.clone()));
         let owner = format!("{} with {}", model.config().architecture.class_name(), describe(&config));
         let tensors = files.read(&specs, &Aliases::none(), &owner)?;
+        for ((spec, of_base), stored) in copies.iter().zip(&tensors[weights.tensors.len()..]) {
+            if *model.weights().dense(*of_base) != *stored.values.as_slice() {
+                let expected = "the base model's own weights (its vocabulary must not have changed)".to_owned();
+                let found = "other ones".to_owned();
+                return Err(Error::InvalidAdapter { setting: spec.name.clone(), expected, found });
+            }
+        }
         for (tensor, stored) in weights.tensors.iter_mut().zip(tensors) {
             tensor.values = stored.values;
         }
@@ -65,6 +77,17 @@ impl Adapter {
     }
 }
 
+/// Tensors of a file that are the base's embedding or head, and which tensors of the base they are.
+fn copies(selection: &Selection, model: &Model, is_there: impl Fn(&str) -> bool) -> Vec<(TensorSpec, usize)> {
+    let layout = &model.weights().layout;
+    let copy = |target: &super::ends::EndTarget| {
+        let tensor = if target.end == End::Head { layout.head } else { layout.embedding };
+        let name = format!("base_model.model.{}.base_layer.weight", target.path);
+        (TensorSpec { name, shape: model.weights().tensors[tensor].shape.clone() }, tensor)
+    };
+    selection.ends.iter().map(copy).filter(|(spec, _)| is_there(&spec.name)).collect()
+}
+
 /// Matrices of the ranks that the configuration announces must fit into the file: memory is asked for
 /// before they are read.
 fn check_size(path: &Path, config: &AdapterConfig, selection: &Selection, model: &Model) -> Result<()> {
@@ -74,7 +97,11 @@ fn check_size(path: &Path, config: &AdapterConfig, selection: &Selection, model:
         let module = &modules[target.id];
         (target.r as u64).checked_mul(2 * (module.in_size + module.out_size) as u64)
     };
-    let needed = selection.targets.iter().try_fold(0u64, |sum, target| sum.checked_add(n_bytes(target)?));
+    let of_end = |end: &super::ends::EndTarget| {
+        (end.r as u64).checked_mul(2 * super::ends::sizes(end.end, model).iter().sum::<usize>() as u64)
+    };
+    let needed = selection.targets.iter().map(n_bytes).chain(selection.ends.iter().map(of_end));
+    let needed = needed.into_iter().try_fold(0u64, |sum, n| sum.checked_add(n?));
     if config.kind == AdapterKind::Ia3 || needed.is_some_and(|needed| needed <= n_file_bytes) {
         return Ok(());
     }

@@ -7,15 +7,12 @@ mod tests;
 use super::config::{AdapterConfig, LoraInit};
 use super::pissa;
 use super::select::Target;
-use super::{AdapterWeights, SlotLayout};
+use super::{AdapterWeights, INIT_STREAM, SlotLayout};
 use crate::layout::Module;
 use crate::real::Real;
 use crate::rng::CounterRng;
 use crate::{Model, Result};
 use std::sync::Arc;
-
-/// Separates initial values from other uses of a seed.
-const INIT_STREAM: u64 = 0x6c6f_7261_696e_6974;
 
 /// Tensors of zeros for one module: A, B, and with DoRA the magnitudes.
 pub(super) fn layout<T: Real>(

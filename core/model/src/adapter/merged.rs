@@ -79,12 +79,18 @@ impl Adapter {
         mut store: impl FnMut(&mut Weights<f32>, usize, Vec<f32>, &Module) -> Result<()>,
     ) -> Result<()> {
         let (own, layout) = (&self.weights, base.weights().layout.clone());
+        let is_tied = layout.head == layout.embedding;
         let has_own_head = own.tied_head.is_some() || own.replaced[layout.embedding].is_some();
-        if layout.head == layout.embedding && has_own_head {
+        let found = match own.ends.embedding.or(own.ends.head) {
+            Some(_) if is_tied => Some(("target_modules", &self.config.target_modules)),
+            _ if is_tied && has_own_head => Some(("modules_to_save", &self.config.modules_to_save)),
+            _ => None,
+        };
+        if let Some((setting, names)) = found {
             return super::config::invalid(
-                "modules_to_save",
+                setting,
                 "no embedding or head of its own, to be merged into a model whose head is its embedding",
-                self.config.modules_to_save.join(", "),
+                names.join(", "),
             );
         }
         let weights = merged.weights_mut();
@@ -93,6 +99,7 @@ impl Adapter {
                 weights.tensors[tensor].values = own.values(*index).to_vec().into();
             }
         }
+        super::ends::merge(own, &layout, weights);
         for (id, slot) in own.slots.iter().enumerate() {
             let Some(slot) = slot else { continue };
             let module = &layout.modules[id];

@@ -2,6 +2,7 @@
 //! `get_pattern_key` and `_set_trainable` of release 0.21).
 
 use super::config::{ALL_LINEAR, AdapterConfig, AdapterKind, Bias, LoraInit, invalid};
+use super::ends::{self, End, EndTarget};
 use crate::layout::{Layout, Module, ModuleId};
 use crate::{Error, Model, Result};
 use regex::Regex;
@@ -33,6 +34,8 @@ pub(super) struct Replaced {
 /// What a configuration selects in a model.
 pub(super) struct Selection {
     pub(super) targets: Vec<Target>,
+    /// Embedding and head, where they are adapted.
+    pub(super) ends: Vec<EndTarget>,
     pub(super) replaced: Vec<Replaced>,
 }
 
@@ -48,11 +51,15 @@ impl Selection {
             .filter(|&id| rule.selects(&layout.modules[id].path))
             .map(|id| rule.target(id, &layout.modules[id].path))
             .collect();
-        check_names(&config, layout, strict)?;
+        let end_paths = ends::paths(model);
+        let ends: Vec<EndTarget> = rule.ends(&end_paths);
+        ends::check(&config, &ends)?;
+        check_names(&config, layout, &end_paths, strict)?;
         if strict {
-            rule.check_patterns(layout, &targets)?;
+            let paths = targets.iter().map(|target| layout.modules[target.id].path.as_str());
+            rule.check_patterns(layout, &paths.chain(ends.iter().map(|end| end.path.as_str())).collect::<Vec<_>>())?;
         }
-        if targets.is_empty() {
+        if targets.is_empty() && ends.is_empty() {
             let found = match &config.target_regex {
                 Some(regex) => regex.clone(),
                 None => config.target_modules.join(", "),
@@ -62,7 +69,7 @@ impl Selection {
         }
         let replaced = replaced(&config, model, &targets)?;
         check_base(&config, model, &targets, &replaced)?;
-        Ok((config, Selection { targets, replaced }))
+        Ok((config, Selection { targets, ends, replaced }))
     }
 
     /// Whether a selected module stores `[in, out]`.
@@ -99,8 +106,9 @@ fn fill_in(config: &AdapterConfig, layout: &Layout) -> Result<AdapterConfig> {
 }
 
 /// Every name selects a module, or in a file at least one; the error lists those that exist.
-fn check_names(config: &AdapterConfig, layout: &Layout, strict: bool) -> Result<()> {
-    let is_there = |name: &String| layout.modules.iter().any(|module| module.is_named(name));
+fn check_names(config: &AdapterConfig, layout: &Layout, ends: &[(End, String)], strict: bool) -> Result<()> {
+    let is_end = |name: &str| ends.iter().any(|(_, path)| Module::path_is_named(path, name));
+    let is_there = |name: &String| layout.modules.iter().any(|module| module.is_named(name)) || is_end(name);
     let is_lenient = !strict && config.target_modules.iter().any(is_there);
     if config.target_regex.is_none()
         && !is_lenient
@@ -183,10 +191,21 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// Every pattern and layer selects something.
-    fn check_patterns(&self, layout: &Layout, targets: &[Target]) -> Result<()> {
-        let path = |target: &Target| layout.modules[target.id].path.as_str();
-        let paths: Vec<&str> = targets.iter().map(path).collect();
+    /// Embedding and head, if they are selected; by the first of an end's names that is.
+    fn ends(&self, paths: &[(End, String)]) -> Vec<EndTarget> {
+        let mut found: Vec<EndTarget> = Vec::new();
+        for (end, path) in paths.iter().filter(|(_, path)| self.selects(path)) {
+            let Target { r, alpha, .. } = self.target(0, path);
+            if found.iter().all(|other| other.end != *end) {
+                let scaling = self.config.scaling(r, alpha);
+                found.push(EndTarget { end: *end, path: path.clone(), r, scaling });
+            }
+        }
+        found
+    }
+
+    /// Every pattern and layer selects something of what is adapted.
+    fn check_patterns(&self, layout: &Layout, paths: &[&str]) -> Result<()> {
         let unused = |key: &Regex| !paths.iter().any(|path| key.is_match(path));
         if let Some(i) = self.ranks.iter().position(|(key, _)| unused(key)) {
             return invalid("rank_pattern", "a pattern that matches an adapted module", &self.config.rank_pattern[i].0);

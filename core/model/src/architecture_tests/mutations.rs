@@ -58,7 +58,7 @@ pub(super) fn mutations(config: &Value) -> Vec<Mutation> {
     for (field, value) in shapes() {
         push(field, value);
     }
-    for (field, value) in constants(model_type) {
+    for (field, value) in constants(model_type, is_stretched(config)) {
         push(field, value);
     }
     let n_layers = config["num_hidden_layers"].as_u64().unwrap_or(0) as usize;
@@ -123,7 +123,7 @@ pub(super) fn pointer(field: &str) -> String {
 }
 
 /// Fields that numbers follow from.
-fn constants(model_type: &str) -> Vec<(&'static str, Value)> {
+fn constants(model_type: &str, is_stretched: bool) -> Vec<(&'static str, Value)> {
     let mut list = vec![
         ("rms_norm_eps", json!(0.01)),
         ("layer_norm_eps", json!(0.01)),
@@ -159,8 +159,8 @@ fn constants(model_type: &str) -> Vec<(&'static str, Value)> {
     if model_type != "phi3" {
         list.push(("rope_parameters.original_max_position_embeddings", json!(24)));
     }
-    // The default of partial_rotary_factor is another one here.
-    if model_type == "phi3" {
+    // Elsewhere no scaling follows from it.
+    if is_stretched {
         list.push(("max_position_embeddings", json!(128)));
     }
     list
@@ -172,16 +172,24 @@ fn is_effective(config: &Value, mutation: &Mutation) -> bool {
     current.is_some_and(|current| *current != mutation.value) && !is_idle(config, mutation.field)
 }
 
+/// Whether frequencies or their factor follow from the longest context.
+fn is_stretched(config: &Value) -> bool {
+    let kind = config.pointer("/rope_parameters/rope_type").and_then(Value::as_str);
+    matches!(kind, Some("longrope" | "dynamic"))
+}
+
 /// Fields that do nothing beside the values of others, or that are given twice.
 pub(super) fn is_idle(config: &Value, field: &str) -> bool {
     let has_window = !config["sliding_window"].is_null() && config["use_sliding_window"] != false;
     let is_longrope = config.pointer("/rope_parameters/rope_type") == Some(&json!("longrope"));
+    let is_stretched = is_stretched(config);
     let is_phi3 = config["model_type"] == "phi3";
     match field {
         // A window from null on is another matter than one that is switched off.
         "sliding_window" => !has_window && !is_phi3,
         "layer_types" | "use_sliding_window" => !has_window,
-        "max_position_embeddings" | "original_max_position_embeddings" => !is_longrope,
+        "max_position_embeddings" => !is_stretched,
+        "original_max_position_embeddings" => !is_longrope,
         "rope_parameters.original_max_position_embeddings" => is_phi3,
         "intermediate_size" => {
             config["model_type"] == "qwen3_moe"

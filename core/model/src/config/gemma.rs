@@ -30,7 +30,7 @@ fn gemma(keys: &Keys, architecture: Architecture, max_seq_len: usize) -> Result<
     config.qkv_bias = keys.flag("attention_bias")?.unwrap_or(false);
     config.o_bias = config.qkv_bias;
     let scalar = keys.number("query_pre_attn_scalar")?.unwrap_or(QUERY_PRE_ATTN_SCALAR);
-    config.attention_scale = vec![scalar.powf(-0.5); config.n_layers];
+    config.attention_scale = vec![1.0 / scalar.sqrt(); config.n_layers];
     Ok(config)
 }
 

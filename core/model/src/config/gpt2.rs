@@ -17,7 +17,7 @@ pub(super) fn gpt2(keys: &Keys) -> Result<ModelConfig> {
     let max_seq_len = keys.size("n_positions")?.unwrap_or(1024);
     let base = match keys.flag("scale_attn_weights")? {
         Some(false) => 1.0,
-        _ => (head_dim as f64).powf(-0.5),
+        _ => 1.0 / (head_dim as f64).sqrt(),
     };
     let by_layer = keys.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
     let scale = |layer: usize| if by_layer { base / (layer + 1) as f64 } else { base };

@@ -42,7 +42,7 @@ pub(super) fn gpt_neox(keys: &Keys) -> Result<ModelConfig> {
         o_bias: attention_bias,
         mlp_bias: true,
         sliding_window: vec![None; n_layers],
-        attention_scale: vec![(head_dim as f64).powf(-0.5); n_layers],
+        attention_scale: vec![1.0 / (head_dim as f64).sqrt(); n_layers],
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: 1.0,

@@ -62,10 +62,6 @@ pub struct MoeConfig {
 
 /// Features that no family of this decoder has.
 pub(super) fn refuse_everywhere(keys: &Keys) -> Result<()> {
-    if let Some(method) = keys.get("quantization_config") {
-        let found = method.get("quant_method").unwrap_or(method);
-        return unsupported("quantization_config", found, "unquantized float weights");
-    }
     for key in ["residual_multiplier", "logits_scaling", "embedding_multiplier"] {
         if let Some(value) = keys.get(key)
             && value.as_f64() != Some(1.0)
@@ -165,7 +161,7 @@ pub(super) fn llama_like(keys: &Keys, defaults: &Defaults) -> Result<ModelConfig
         o_bias: false,
         mlp_bias: false,
         sliding_window: vec![None; n_layers],
-        attention_scale: vec![(head_dim as f64).powf(-0.5); n_layers],
+        attention_scale: vec![1.0 / (head_dim as f64).sqrt(); n_layers],
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: 1.0,

@@ -2,6 +2,8 @@
 
 mod read;
 
+use crate::math;
+
 pub(super) use read::Given;
 
 /// How frequencies are stretched beyond the context of pre-training.
@@ -13,6 +15,14 @@ pub enum RopeScaling {
     Linear {
         /// Context extension.
         factor: f64,
+    },
+    /// Dynamic NTK: sequences beyond the original context have a larger base, the larger the longer they
+    /// are, so that the lowest frequency shrinks by their share of the context and the highest stays.
+    Dynamic {
+        /// Growth of the base with the length.
+        factor: f64,
+        /// Context length of pre-training (`max_position_embeddings`).
+        original_max_position_embeddings: f64,
     },
     /// Llama 3.1: long wavelengths divided by `factor`, short ones kept, a smooth ramp between.
     Llama3 {
@@ -75,7 +85,8 @@ impl RopeConfig {
 
     /// The same for a sequence of `length` tokens.
     pub fn inverse_frequencies_at(&self, length: usize) -> Vec<f64> {
-        let plain = |i: usize| self.theta.powf(-((2 * i) as f64) / self.dim as f64);
+        let theta = self.base_at(length);
+        let plain = |i: usize| math::pow(theta, -((2 * i) as f64) / self.dim as f64);
         (0..self.dim / 2).map(|i| self.scaled(i, plain(i), length)).collect()
     }
 
@@ -85,24 +96,44 @@ impl RopeConfig {
             RopeScaling::Yarn { attention_factor, .. } | RopeScaling::LongRope { attention_factor, .. } => {
                 *attention_factor
             }
-            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
+            RopeScaling::None
+            | RopeScaling::Linear { .. }
+            | RopeScaling::Dynamic { .. }
+            | RopeScaling::Llama3 { .. } => 1.0,
         }
     }
 
-    /// The least length of a sequence with other frequencies than shorter ones, if there is one.
-    pub fn long_from(&self) -> Option<usize> {
+    /// Which frequencies a sequence of `length` tokens has: equal numbers, equal frequencies. Zero stands for
+    /// those within the original context.
+    pub fn variant(&self, length: usize) -> usize {
         match &self.scaling {
             RopeScaling::LongRope { original_max_position_embeddings, .. } => {
-                Some(*original_max_position_embeddings as usize + 1)
+                usize::from(length as f64 > *original_max_position_embeddings)
             }
-            _ => None,
+            RopeScaling::Dynamic { original_max_position_embeddings, .. } => match length {
+                length if length as f64 > *original_max_position_embeddings => length,
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    /// The base of the frequencies of a sequence of `length` tokens.
+    fn base_at(&self, length: usize) -> f64 {
+        match &self.scaling {
+            RopeScaling::Dynamic { factor, original_max_position_embeddings } if self.dim > 2 => {
+                let share = (length as f64).max(*original_max_position_embeddings) / original_max_position_embeddings;
+                let dim = self.dim as f64;
+                self.theta * math::pow(factor * share - (factor - 1.0), dim / (dim - 2.0))
+            }
+            _ => self.theta,
         }
     }
 
     /// Frequency `i` after context extension.
     fn scaled(&self, i: usize, frequency: f64, length: usize) -> f64 {
         match &self.scaling {
-            RopeScaling::None => frequency,
+            RopeScaling::None | RopeScaling::Dynamic { .. } => frequency,
             RopeScaling::Linear { factor } => frequency / factor,
             RopeScaling::Llama3 {
                 factor,
@@ -124,7 +155,7 @@ impl RopeConfig {
                 // The dimension whose wavelength fits `rotations` times into the original context.
                 let dimension = |rotations: f64| {
                     let turns = original_max_position_embeddings / (rotations * std::f64::consts::TAU);
-                    self.dim as f64 * turns.ln() / (2.0 * self.theta.ln())
+                    self.dim as f64 * math::ln(turns) / (2.0 * math::ln(self.theta))
                 };
                 let (mut low, mut high) = (dimension(*beta_fast), dimension(*beta_slow));
                 if *truncate {
@@ -138,8 +169,7 @@ impl RopeConfig {
                 frequency / factor * divided + frequency * (1.0 - divided)
             }
             RopeScaling::LongRope { short_factor, long_factor, .. } => {
-                let is_long = self.long_from().is_some_and(|from| length >= from);
-                frequency / if is_long { long_factor[i] } else { short_factor[i] }
+                frequency / if self.variant(length) > 0 { long_factor[i] } else { short_factor[i] }
             }
         }
     }

@@ -66,6 +66,7 @@ fn rope_scaling(scaling: &RopeScaling) -> Option<Value> {
                 "original_max_position_embeddings": *original_max_position_embeddings as u64,
             }))
         }
+        RopeScaling::Dynamic { factor, .. } => Some(json!({ "rope_type": "dynamic", "factor": factor })),
         // None needs no word; the others stand in the object that was read.
         RopeScaling::None | RopeScaling::Yarn { .. } | RopeScaling::LongRope { .. } => None,
     }

@@ -73,8 +73,16 @@ fn what_is_not_implemented_is_refused_by_name() {
         (json!({"model_type": "mamba"}), "model_type"),
         (json!({"hidden_act": "mish"}), "hidden_act"),
         (json!({"rope_scaling": {"rope_type": "ntk", "factor": 4.0}}), "rope_scaling.rope_type"),
-        (json!({"rope_parameters": {"rope_type": "dynamic", "factor": 4.0}}), "rope_parameters.rope_type"),
-        (json!({"quantization_config": {"quant_method": "bitsandbytes"}}), "quantization_config"),
+        (json!({"rope_parameters": {"rope_type": "xpos", "factor": 4.0}}), "rope_parameters.rope_type"),
+        (json!({"quantization_config": {"quant_method": "gptq"}}), "quantization_config.quant_method"),
+        (
+            json!({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true}}),
+            "quantization_config.load_in_4bit",
+        ),
+        (
+            json!({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": true}}),
+            "quantization_config.bnb_4bit_quant_type",
+        ),
         (json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
     ];
     for (changes, key) in cases {

@@ -1,9 +1,10 @@
 //! Where gradients are added: the caller's buffers, each handed out once.
 
 use super::Decoder;
-use crate::adapter::{AdapterWeights, SlotLayout};
+use crate::adapter::{AdapterWeights, EndLayout, SlotLayout};
 use crate::block::{BlockGradient, Norms};
 use crate::layout::{Layout, MlpLayout, ModuleId, NormLayout};
+use crate::ops::ends::PairGradient;
 use crate::ops::linear::{LinearGradient, LowRankGradient, SlotGradient};
 use crate::ops::norm::NormGradient;
 use crate::real::Real;
@@ -63,6 +64,13 @@ impl<'a, 'w, T> Buffers<'a, 'w, T> {
             }
         };
         gradient.unwrap_or(SlotGradient::Frozen)
+    }
+
+    /// Gradients of what an adapter has on the embedding or the head.
+    pub(super) fn end(&mut self, of: impl Fn(&AdapterWeights<T>) -> Option<EndLayout>) -> Option<PairGradient<'a, T>> {
+        let EndLayout { a, b, .. } = of(self.adapter?)?;
+        let (a, b) = self.take(a).zip(self.take(b))?;
+        Some(PairGradient { a, b })
     }
 
     pub(super) fn take(&mut self, index: usize) -> Option<&'a mut [T]> {

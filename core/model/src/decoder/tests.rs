@@ -105,6 +105,17 @@ fn gradients_of_low_rank_adapters_match_finite_differences() {
 }
 
 #[test]
+fn gradients_of_embedding_and_head_match_finite_differences() {
+    let names = ["q_proj", "embed_tokens", "lm_head"].map(str::to_owned).to_vec();
+    let config = AdapterConfig { dropout: 0.4, target_modules: names, ..lora() };
+    check_adapter(&adapted_model(), config.clone());
+    let mut tied = tiny_config();
+    tied.tie_word_embeddings = true;
+    tied.embedding_scale = 1.7;
+    check_adapter(&randomized(Model::init(tied, 4), 5), config);
+}
+
+#[test]
 fn gradients_of_dora_match_finite_differences() {
     check_adapter(&adapted_model(), AdapterConfig { use_dora: true, ..lora() });
     check_adapter(&adapted_model(), AdapterConfig { use_dora: true, dropout: 0.4, ..lora() });

@@ -40,7 +40,7 @@ pub(super) fn sample(logits: &[f32], options: &GenerateOptions, step: usize) -> 
 /// The tokens that the filters keep, by id, with their unnormalized probabilities.
 pub(super) fn distribution(logits: &[f32], options: &GenerateOptions) -> Vec<(u32, f64)> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |&x: &f32| (f64::from(x - max) / options.temperature).exp();
+    let weight = |&x: &f32| crate::math::exp(f64::from(x - max) / options.temperature);
     let mut kept: Vec<(u32, f64)> = (0..).zip(logits.iter().map(weight)).collect();
     if options.top_k > 0 && options.top_k < kept.len() {
         let mut weights: Vec<f64> = kept.iter().map(|&(_, p)| p).collect();

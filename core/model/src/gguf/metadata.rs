@@ -54,6 +54,7 @@ pub(super) fn architecture(config: &ModelConfig) -> Result<&'static str> {
     match config.rope.scaling {
         RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => Ok(name),
         RopeScaling::Yarn { .. } => refuse("YaRN's context extension is not written".into()),
+        RopeScaling::Dynamic { .. } => refuse("dynamic NTK is not written: the format has no word for it".into()),
         RopeScaling::LongRope { .. } => refuse("LongRoPE's context extension is not written".into()),
     }
 }

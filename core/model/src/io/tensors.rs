@@ -81,8 +81,9 @@ impl TensorFiles {
             // In the order of names, so that of several faults always the same one is reported.
             let views: BTreeMap<&str, TensorView> = tensors.iter().collect();
             for (name, view) in views {
-                let is_part = nf4::is_part(name).is_some_and(|whole| wanted.contains_key(whole));
-                match wanted.get(aliases.resolve(name, |name| wanted.contains_key(name)).as_str()) {
+                let ours = |name: &str| aliases.resolve(name, |name| wanted.contains_key(name));
+                let is_part = nf4::is_part(name).is_some_and(|whole| wanted.contains_key(ours(whole).as_str()));
+                match wanted.get(ours(name).as_str()) {
                     None if is_part => {}
                     Some(&i) if is_quantized(&tensors, name) => {
                         let spec = &specs[i];

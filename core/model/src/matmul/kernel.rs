@@ -2,8 +2,9 @@
 //!
 //! `c[i, j] (+)= sum_k a[i, k] * b[k, j]` over packed panels; every element is summed over `k` in order
 //! by fused multiply-adds, whatever the tile around it. So the bits do not depend on the tile's size,
-//! and AVX2 and AVX-512 agree.
+//! and AVX2, AVX-512 and the fused baseline agree.
 
+use crate::processor;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -71,8 +72,7 @@ trait Register: Copy {
 pub(super) fn kernels(rows: usize, cols: usize) -> Kernels {
     #[cfg(target_arch = "x86_64")]
     {
-        let has_fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-        if has_fma && std::arch::is_x86_feature_detected!("avx512f") {
+        if processor::avx512() {
             return match (rows <= 8, cols <= 16) {
                 (false, false) => avx512_kernels::<14, 2>(),
                 (false, true) => avx512_kernels::<14, 1>(),
@@ -80,19 +80,18 @@ pub(super) fn kernels(rows: usize, cols: usize) -> Kernels {
                 (true, true) => avx512_kernels::<8, 1>(),
             };
         }
-        if has_fma {
+        if processor::avx2() {
             return if cols <= 8 { avx2_kernels::<6, 1>() } else { avx2_kernels::<6, 2>() };
         }
     }
     let _ = (rows, cols);
-    Kernels { mr: 4, nr: 8, by_row: portable::<4, 2, ROW_STRIDE, 1>, by_column: portable::<4, 2, 1, 4> }
+    if processor::is_fused() { baseline_kernels::<true>() } else { baseline_kernels::<false>() }
 }
 
 /// For tests: what processors without AVX-512, and without AVX2, run.
 #[cfg(test)]
 pub(super) fn other_kernels() -> Vec<Kernels> {
-    let mut all =
-        vec![Kernels { mr: 4, nr: 8, by_row: portable::<4, 2, ROW_STRIDE, 1>, by_column: portable::<4, 2, 1, 4> }];
+    let mut all = vec![baseline_kernels::<false>(), baseline_kernels::<true>()];
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         all.push(avx2_kernels::<6, 2>());
@@ -129,9 +128,15 @@ unsafe fn avx2<const MR: usize, const NV: usize, const ROW: usize, const COL: us
     unsafe { body::<__m256, MR, NV, ROW, COL>(tile) }
 }
 
-unsafe fn portable<const MR: usize, const NV: usize, const ROW: usize, const COL: usize>(tile: Tile) {
+fn baseline_kernels<const FUSED: bool>() -> Kernels {
+    Kernels { mr: 4, nr: 8, by_row: baseline::<FUSED, 4, 2, ROW_STRIDE, 1>, by_column: baseline::<FUSED, 4, 2, 1, 4> }
+}
+
+unsafe fn baseline<const FUSED: bool, const MR: usize, const NV: usize, const ROW: usize, const COL: usize>(
+    tile: Tile,
+) {
     // SAFETY: as above; no features are needed.
-    unsafe { body::<[f32; 4], MR, NV, ROW, COL>(tile) }
+    unsafe { body::<Four<FUSED>, MR, NV, ROW, COL>(tile) }
 }
 
 /// A's element `(i, k)` is at `i * ROW + k * COL`, B's row `k` at `k * b_stride`.
@@ -253,37 +258,40 @@ register!(
     _mm256_add_ps
 );
 
-impl Register for [f32; 4] {
+/// Four floats of any processor, added to products with one rounding or with two.
+#[derive(Clone, Copy)]
+struct Four<const FUSED: bool>([f32; 4]);
+
+impl<const FUSED: bool> Register for Four<FUSED> {
     const WIDTH: usize = 4;
     #[inline(always)]
     fn zero() -> Self {
-        [0.0; 4]
+        Four([0.0; 4])
     }
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self {
         // SAFETY: the caller vouches for four floats.
-        unsafe { at.cast::<[f32; 4]>().read_unaligned() }
+        Four(unsafe { at.cast::<[f32; 4]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(self, at: *mut f32) {
         // SAFETY: as above.
-        unsafe { at.cast::<[f32; 4]>().write_unaligned(self) }
+        unsafe { at.cast::<[f32; 4]>().write_unaligned(self.0) }
     }
     #[inline(always)]
     fn splat(x: f32) -> Self {
-        [x; 4]
+        Four([x; 4])
     }
     #[inline(always)]
     fn multiply_add(self, other: Self, sum: Self) -> Self {
-        // Fused where every processor of the architecture has the instruction.
-        let one = |i: usize| match cfg!(target_arch = "aarch64") {
-            true => self[i].mul_add(other[i], sum[i]),
-            false => self[i] * other[i] + sum[i],
+        let one = |i: usize| match FUSED {
+            true => self.0[i].mul_add(other.0[i], sum.0[i]),
+            false => self.0[i] * other.0[i] + sum.0[i],
         };
-        [one(0), one(1), one(2), one(3)]
+        Four([one(0), one(1), one(2), one(3)])
     }
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
+        Four(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
 }

@@ -148,7 +148,7 @@ impl Attention<'_> {
         for ((o, lse), running) in o.chunks_mut(d).zip(lse).zip(running) {
             let inverse = T::ONE / running.sum;
             o.iter_mut().for_each(|o| *o *= inverse);
-            *lse = running.max + T::from_f64(running.sum.to_f64().ln());
+            *lse = running.max + T::from_f64(crate::math::ln(running.sum.to_f64()));
         }
     }
 

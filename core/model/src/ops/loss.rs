@@ -4,6 +4,7 @@
 //! (their gradient overwrites them), so an `n x vocab` matrix is never held. h `[m, hidden]`,
 //! W `[vocab, hidden]`.
 
+use super::ends::{Head, PairGradient};
 use super::softcap;
 use crate::buffers;
 use crate::matmul::{Mat, MatMut, Update, par_product};
@@ -46,18 +47,21 @@ pub(crate) struct HeadGradient<'a, T> {
     pub(crate) dh: &'a mut [T],
     /// `d(loss)/dW`, added to; `None` if the head is frozen.
     pub(crate) dw: Option<&'a mut [T]>,
+    /// Of the head's low-rank update, if it has a trained one.
+    pub(crate) pair: Option<PairGradient<'a, T>>,
 }
 
 /// The negative log-likelihood of each target, in nats, of logits with the soft limit `cap`, if any.
 pub(crate) fn linear_cross_entropy<T: Real>(
     h: &[T],
-    w: &[T],
+    head: Head<T>,
     hidden: usize,
     cap: Option<f64>,
     targets: &[u32],
     mut gradient: Option<HeadGradient<T>>,
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>> {
+    let w = head.weight;
     let vocab_size = w.len() / hidden;
     let product_flops = |rows: usize| 2.0 * (rows * w.len()) as f64;
     let rows_per_chunk = (LOGITS_PER_CHUNK / vocab_size).clamp(LEAST_ROWS, 1024);
@@ -70,13 +74,15 @@ pub(crate) fn linear_cross_entropy<T: Real>(
         }
         let rows = start..(start + rows_per_chunk).min(targets.len());
         let elements = rows.start * hidden..rows.end * hidden;
-        let h = Mat::new(&h[elements.clone()], rows.len(), hidden);
+        let h_rows = &h[elements.clone()];
+        let h = Mat::new(h_rows, rows.len(), hidden);
         let logits = &mut logits[..rows.len() * vocab_size];
         let out = MatMut::new(logits, rows.len(), vocab_size);
         {
             let _span = span("head, forward", || product_flops(rows.len()));
             par_product(out, Update::Set, T::ONE, h, w_mat.t());
         }
+        let update = head.add(rows.start, h_rows, logits);
         let softmax = span("loss", || 0.0);
         let scale = gradient.as_ref().map(|g| g.scale);
         logits
@@ -92,8 +98,11 @@ pub(crate) fn linear_cross_entropy<T: Real>(
             let both = if gradient.dw.is_some() { 2.0 } else { 1.0 };
             let _span = span("head, backward", || both * product_flops(rows.len()));
             let d_logits = Mat::new(logits, rows.len(), vocab_size);
-            let dh = MatMut::new(&mut gradient.dh[elements], rows.len(), hidden);
-            par_product(dh, Update::Set, T::ONE, d_logits, w_mat);
+            let dh = &mut gradient.dh[elements];
+            par_product(MatMut::new(dh, rows.len(), hidden), Update::Set, T::ONE, d_logits, w_mat);
+            if let Some(update) = update {
+                head.backward(rows.start, update, logits, dh, gradient.pair.as_mut());
+            }
             if let Some(dw) = gradient.dw.as_deref_mut() {
                 let dw = MatMut::new(dw, vocab_size, hidden);
                 par_product(dw, Update::Add, T::ONE, d_logits.t(), h);
@@ -122,5 +131,5 @@ fn cross_entropy_row<T: Real>(row: &mut [T], cap: Option<f64>, target: usize, sc
             softcap::backward(&logits, row, cap);
         }
     }
-    (max - at_target).to_f64() + sum.to_f64().ln()
+    (max - at_target).to_f64() + crate::math::ln(sum.to_f64())
 }

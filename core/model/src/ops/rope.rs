@@ -9,9 +9,11 @@
 use super::ROWS_PER_TASK;
 use crate::RopeConfig;
 use crate::buffers;
+use crate::math;
 use crate::profile::span;
 use crate::real::Real;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Cosines and sines, `[positions, rotary_dim / 2]` each, times the attention factor.
@@ -27,7 +29,7 @@ impl<T: Real> RopeTable<T> {
     /// the reference implementation does, so that long contexts agree with it.
     fn new(frequencies: &[f64], factor: f64, n_positions: usize) -> Self {
         let angles = (0..n_positions).flat_map(|p| frequencies.iter().map(move |&f| f64::from(p as f32 * f as f32)));
-        let scaled = |angle: f64| (T::from_f64(factor * angle.cos()), T::from_f64(factor * angle.sin()));
+        let scaled = |angle: f64| (T::from_f64(factor * math::cos(angle)), T::from_f64(factor * math::sin(angle)));
         let (cos, sin) = angles.map(scaled).unzip();
         RopeTable { cos, sin, half: frequencies.len() }
     }
@@ -53,42 +55,48 @@ impl<T: Real> RopeTable<T> {
     }
 }
 
-/// The tables of one [`RopeConfig`]: LongRoPE has one for short and one for long sequences.
+/// The tables of one [`RopeConfig`]: LongRoPE has one for short and one for long sequences, dynamic NTK one
+/// for each length beyond the original context.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotary<T> {
     config: RopeConfig,
     n_positions: usize,
-    short: RopeTable<T>,
-    long: Option<RopeTable<T>>,
+    /// By [`RopeConfig::variant`].
+    tables: BTreeMap<usize, RopeTable<T>>,
 }
 
 impl<T: Real> Rotary<T> {
-    /// Tables for positions `0..n_positions`.
-    pub(crate) fn new(config: &RopeConfig, n_positions: usize) -> Self {
-        let table =
-            |length| RopeTable::new(&config.inverse_frequencies_at(length), config.attention_factor(), n_positions);
-        let boundary = config.long_from();
-        Rotary {
-            config: config.clone(),
-            n_positions,
-            short: table(0),
-            long: boundary.filter(|&from| n_positions >= from).map(table),
-        }
+    /// Tables of sequences of these lengths, for positions `0..n_positions`.
+    pub(crate) fn new(config: &RopeConfig, n_positions: usize, lengths: impl Iterator<Item = usize>) -> Self {
+        let mut rotary = Rotary { config: config.clone(), n_positions, tables: BTreeMap::new() };
+        rotary.add(0);
+        lengths.for_each(|length| rotary.add(length));
+        rotary
     }
 
-    /// The same with more positions, if there are too few.
-    pub(crate) fn grow(&mut self, n_positions: usize) {
+    fn add(&mut self, length: usize) {
+        let (config, n_positions) = (&self.config, self.n_positions);
+        self.tables.entry(config.variant(length)).or_insert_with(|| {
+            RopeTable::new(&config.inverse_frequencies_at(length), config.attention_factor(), n_positions)
+        });
+    }
+
+    /// Makes sure of the tables of these lengths and of as many positions.
+    pub(crate) fn prepare(&mut self, n_positions: usize, lengths: impl Iterator<Item = usize> + Clone) {
         if n_positions > self.n_positions {
-            *self = Rotary::new(&self.config, n_positions.next_power_of_two());
+            *self = Rotary::new(&self.config, n_positions.next_power_of_two(), lengths);
+            return;
         }
+        // A table per length is used once or a few times: do not collect them.
+        let config = &self.config;
+        self.tables
+            .retain(|&variant, _| variant < 2 || lengths.clone().any(|length| config.variant(length) == variant));
+        lengths.for_each(|length| self.add(length));
     }
 
     /// The table for a sequence of `length` tokens.
     pub(crate) fn table(&self, length: usize) -> &RopeTable<T> {
-        match (&self.long, self.config.long_from()) {
-            (Some(long), Some(from)) if length >= from => long,
-            _ => &self.short,
-        }
+        &self.tables[&self.config.variant(length)]
     }
 }
 

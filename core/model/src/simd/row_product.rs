@@ -8,6 +8,7 @@
 
 mod vector;
 
+use crate::processor;
 use crate::real::LANES;
 use vector::{Lanes, Vector};
 
@@ -27,16 +28,19 @@ pub(crate) fn row_product(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], s
         fn avx2(x: &[f32], w: &[f32], inner: usize, out: &mut [f32], stride: usize) {
             tiles::<vector::Avx2, 2, 2>(x, w, inner, out, stride);
         }
-        if std::arch::is_x86_feature_detected!("avx512f") && super::has_avx2_fma() {
+        if processor::avx512() {
             // SAFETY: the processor has the features that `avx512` enables.
             return unsafe { avx512(x, w, inner, out, stride) };
         }
-        if super::has_avx2_fma() {
+        if processor::avx2() {
             // SAFETY: the processor has the features that `avx2` enables.
             return unsafe { avx2(x, w, inner, out, stride) };
         }
     }
-    tiles::<Lanes, 1, 2>(x, w, inner, out, stride);
+    match processor::is_fused() {
+        true => tiles::<Lanes<true>, 1, 2>(x, w, inner, out, stride),
+        false => tiles::<Lanes<false>, 1, 2>(x, w, inner, out, stride),
+    }
 }
 
 /// Covers the output with `M x N` tiles; edges run through narrower ones. Only called where the

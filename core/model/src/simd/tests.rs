@@ -99,9 +99,9 @@ fn tiles_of_every_kind_of_vector_agree() {
     let (x, w) = (random(n * inner, 8), random(n * inner, 9));
     let [mut detected, mut avx2, mut baseline] = [(); 3].map(|()| vec![0.0; n * n]);
     row_product(&x, &w, inner, &mut detected, n);
-    tiles::<Lanes, 2, 4>(&x, &w, inner, &mut baseline, n);
+    tiles::<Lanes<false>, 2, 4>(&x, &w, inner, &mut baseline, n);
     assert_close(&detected, &widen(&baseline));
-    if has_avx2_fma() {
+    if crate::processor::avx2() {
         tiles::<Avx2, 3, 2>(&x, &w, inner, &mut avx2, n);
         assert_eq!(detected, avx2);
     }

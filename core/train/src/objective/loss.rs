@@ -4,6 +4,7 @@
 //! A loss is given per pair (or example); means over a batch are the caller's.
 
 use super::{DpoLoss, Objective};
+use luthier_model::math;
 
 /// Log-probabilities of one pair: sums over the completion's tokens, in nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,7 +94,7 @@ pub fn orpo(objective: &Objective, policy: PairLogps) -> PairLoss {
     let log_odds = (chosen - rejected) - (log_one_minus_exp(chosen) - log_one_minus_exp(rejected));
     let d_log_odds = -beta * sigmoid(-log_odds);
     // d log(p / (1 − p)) / d log p = 1 / (1 − p)
-    let d = |logp: f64| 1.0 / -logp.exp_m1();
+    let d = |logp: f64| 1.0 / -math::exp_m1(logp);
     PairLoss {
         loss: -beta * log_sigmoid(log_odds),
         d_chosen: d_log_odds * d(chosen) / n_chosen,
@@ -126,18 +127,18 @@ pub fn kl_estimate(log_ratios: &[f64]) -> f64 {
 
 fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 {
-        return 1.0 / (1.0 + (-x).exp());
+        return 1.0 / (1.0 + math::exp(-x));
     }
-    let e = x.exp();
+    let e = math::exp(x);
     e / (1.0 + e)
 }
 
 /// `log σ(x)`, without overflow on either side.
 fn log_sigmoid(x: f64) -> f64 {
-    x.min(0.0) - (-x.abs()).exp().ln_1p()
+    x.min(0.0) - math::ln_1p(math::exp(-x.abs()))
 }
 
 /// `log(1 − exp(x))` for `x < 0` (Mächler, 2012).
 fn log_one_minus_exp(x: f64) -> f64 {
-    if x > -std::f64::consts::LN_2 { (-x.exp_m1()).ln() } else { (-x.exp()).ln_1p() }
+    if x > -std::f64::consts::LN_2 { math::ln(-math::exp_m1(x)) } else { math::ln_1p(-math::exp(x)) }
 }

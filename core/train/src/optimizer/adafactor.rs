@@ -73,7 +73,7 @@ impl Optimizer for Adafactor {
 
     fn update(&mut self, update: TensorUpdate<'_>) {
         let TensorUpdate { index, values, gradient, gradient_scale, learning_rate, decays } = update;
-        let beta = (1.0 - (self.step as f64).powf(DECAY_RATE)) as f32;
+        let beta = (1.0 - luthier_model::math::pow(self.step as f64, DECAY_RATE)) as f32;
         let direction = match &mut self.second[index] {
             Second::Factored { rows, columns } => factored(rows, columns, gradient, gradient_scale, beta),
             Second::Whole(second) => whole(second, gradient, gradient_scale, beta),

@@ -10,6 +10,7 @@
 
 use std::sync::OnceLock;
 
+use luthier_model::math;
 use rayon::prelude::*;
 
 use super::{Optimizer, StateData, StateTensor, TensorUpdate, expect_pieces, restore_f32, restore_u8};
@@ -91,7 +92,7 @@ impl Optimizer for AdamW8bit {
         };
         let TensorUpdate { values, gradient, gradient_scale, learning_rate, decays, .. } = update;
         let (beta1, beta2) = self.config.betas;
-        let t = i32::try_from(self.small.step).unwrap_or(i32::MAX);
+        let t = self.small.step as f64;
         let weight_decay = if decays { self.config.weight_decay } else { 0.0 };
         let scalars = Scalars {
             decay: (1.0 - learning_rate * weight_decay) as f32,
@@ -99,8 +100,8 @@ impl Optimizer for AdamW8bit {
             beta2: beta2 as f32,
             complement1: (1.0 - beta1) as f32,
             complement2: (1.0 - beta2) as f32,
-            step_size: (learning_rate / (1.0 - beta1.powi(t))) as f32,
-            correction2: (1.0 - beta2.powi(t)).sqrt() as f32,
+            step_size: (learning_rate / (1.0 - math::pow(beta1, t))) as f32,
+            correction2: (1.0 - math::pow(beta2, t)).sqrt() as f32,
             epsilon: self.config.epsilon as f32,
             gradient_scale,
         };

@@ -4,6 +4,7 @@
 use super::{RopeConfig, RopeScaling};
 use crate::Result;
 use crate::config::keys::{Keys, unsupported};
+use crate::math;
 use serde_json::json;
 
 /// What a family knows before it reads RoPE's own settings.
@@ -78,12 +79,17 @@ impl RopeConfig {
         let scaling = match kind {
             "default" => RopeScaling::None,
             "linear" => RopeScaling::Linear { factor: keys.required("factor", keys.number("factor")?)? },
+            "dynamic" => RopeScaling::Dynamic {
+                factor: keys.required("factor", keys.number("factor")?)?,
+                // Not original_max_position_embeddings: the reference reads the limit of the model.
+                original_max_position_embeddings: given.max_seq_len as f64,
+            },
             "llama3" => llama3(keys, &given)?,
             "longrope" => longrope(keys, &given, dim)?,
             "su" | "yarn" if given.has_old_longrope_names => longrope(keys, &given, dim)?,
             "yarn" => yarn(keys, &given)?,
             other => {
-                let supported = "default, linear, llama3, yarn, longrope";
+                let supported = "default, linear, dynamic, llama3, yarn, longrope";
                 return unsupported(&keys.path("rope_type"), format!("\"{other}\""), supported);
             }
         };
@@ -137,7 +143,7 @@ fn yarn(keys: &Keys, given: &Given) -> Result<RopeScaling> {
     let original = original(keys, given)?;
     let factor = keys.number("factor")?.unwrap_or(given.max_seq_len as f64 / original);
     // The paper's growth of the attention temperature.
-    let growth = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+    let growth = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * math::ln(factor) + 1.0 };
     let attention_factor = match (keys.number("attention_factor")?, keys.number("mscale")?) {
         (Some(factor), _) => factor,
         (None, Some(scale)) => match keys.number("mscale_all_dim")? {
@@ -169,7 +175,7 @@ fn longrope(keys: &Keys, given: &Given, dim: usize) -> Result<RopeScaling> {
     let attention_factor = match keys.number("attention_factor")? {
         Some(factor) => factor,
         None if factor <= 1.0 => 1.0,
-        None => (1.0 + factor.ln() / original.ln()).sqrt(),
+        None => (1.0 + math::ln(factor) / math::ln(original)).sqrt(),
     };
     Ok(RopeScaling::LongRope {
         short_factor: list("short_factor")?,

@@ -65,7 +65,7 @@ fn phi3_reads_longrope_by_its_old_names() {
         .unwrap();
         assert_eq!(config.rope.dim, 4);
         // transformers' original context, and the paper's attention factor.
-        assert_eq!(config.rope.long_from(), Some(4097));
+        assert_eq!([4096, 4097].map(|length| config.rope.variant(length)), [0, 1]);
         assert!((config.rope.attention_factor() - (1.0f64 + 32f64.ln() / 4096f64.ln()).sqrt()).abs() < 1e-12);
         let ratio = |i: usize| config.rope.inverse_frequencies()[i] / config.rope.inverse_frequencies_at(4097)[i];
         assert!((ratio(0) - 2.0).abs() < 1e-12 && (ratio(1) - 4.0 / 1.5).abs() < 1e-12);
@@ -129,7 +129,7 @@ fn what_a_family_cannot_do_is_refused_by_name() {
         (like("qwen3_moe", json!({"output_router_logits": true})), "output_router_logits"),
         (like("gpt_neox", json!({"hidden_dropout": 0.1})), "hidden_dropout"),
         (like("phi3", json!({"resid_pdrop": 0.1})), "resid_pdrop"),
-        (like("llama", json!({"rope_scaling": {"type": "dynamic", "factor": 2.0}})), "rope_scaling.rope_type"),
+        (like("llama", json!({"rope_scaling": {"type": "xpos", "factor": 2.0}})), "rope_scaling.rope_type"),
         (like("gemma3", json!({})), "model_type"),
     ];
     for (config, key) in cases {

@@ -31,7 +31,7 @@ pub(super) fn erf(x: f64) -> f64 {
 /// Taylor coefficients at node `k`.
 fn node(k: usize) -> [f64; N_COEFFICIENTS] {
     let x = k as f64 / NODES_PER_UNIT;
-    let bell = FRAC_2_SQRT_PI * (-x * x).exp();
+    let bell = FRAC_2_SQRT_PI * crate::math::exp(-x * x);
     let (mut term, mut sum, mut n) = (x, 0.0, 0.0);
     while term > f64::EPSILON * 1e-3 * sum {
         sum += term;

@@ -100,3 +100,27 @@ fn parts_are_known_by_their_names() {
     assert_eq!(is_part("a.weight"), None);
     assert_eq!(is_part("a.bias"), None);
 }
+
+/// `tests/oracles/quantized.py`: a model that transformers saved with bitsandbytes' weights in it.
+#[test]
+fn a_quantized_checkpoint_is_read_as_it_is() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/quant/checkpoint");
+    let model = crate::Model::load(&dir).unwrap();
+    assert!(model.is_quantized());
+    let bytes = std::fs::read(dir.join("expected.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let words = |name: &str| file.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec();
+    let input_ids: Vec<u32> = words("input_ids").into_iter().map(u32::from_le_bytes).collect();
+    let expected: Vec<f32> = words("logits").into_iter().map(f32::from_le_bytes).collect();
+    let never = std::sync::atomic::AtomicBool::new(false);
+    let found = crate::logits(&model, None, &input_ids, &never).unwrap();
+    let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+    let difference = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
+    assert!(difference < 1e-5, "{difference:.1e}");
+
+    let saved = tempfile::tempdir().unwrap();
+    model.dequantized().save(saved.path(), crate::SaveDtype::F32).unwrap();
+    let dense = crate::Model::load(saved.path()).unwrap();
+    assert!(!dense.is_quantized());
+    assert_eq!(dense.fingerprint(), model.fingerprint());
+}
