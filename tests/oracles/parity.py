@@ -104,7 +104,7 @@ def load(name):
 
 def file_name(name):
     """The name of a parameter in PEFT's file."""
-    return name.replace(".default", "")
+    return name.replace(".default", "").replace("vector.weight", "vector")
 
 
 def tidy(directory):

@@ -141,17 +141,15 @@ impl Base {
         };
         let (expected_gradients, scale) = self.gradients(method);
         let parameters = trainable.parameters();
-        let mut names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        let wanted: Vec<&str> = expected_gradients.keys().copied().collect();
+        assert_eq!(sorted, wanted, "{fixture} {method}: trained tensors");
         let mut buffers: Vec<Vec<f32>> = (0..names.len()).map(|i| vec![0.0; trainable.values(i).len()]).collect();
         self.step(&trainable, scale, &mut buffers);
         let errors = names.iter().zip(&buffers).map(|(name, found)| norm_error(found, expected_gradients[name]));
         let gradients = errors.fold(0.0, f64::max);
-        names.sort_unstable();
-        assert_eq!(
-            names,
-            expected_gradients.keys().copied().collect::<Vec<_>>(),
-            "{fixture} {method}: trained tensors"
-        );
         let curve = self.curve(&mut trainable, &mut buffers, &self.expected[&format!("{method}.curve")]);
         Errors { logits: largest_error(&found, expected), gradients, curve }
     }
