@@ -1,6 +1,6 @@
 """Compare Luthier with transformers and PEFT on the same weights.
 
-usage: interop.py WORK_DIRECTORY
+usage: interop.py WORK_DIRECTORY [FAMILY ...]
 environment: LUTHIER (binary), LUTHIER_LOGITS (binary), LUTHIER_PICO (directory of the built-in model)
 
 1. Greedy text of tiny random models of every family and of pico: equal, in float32.
@@ -61,7 +61,8 @@ def configurations(common, wide):
     experts = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=16, norm_topk_prob=True)
     yield "llama", t.LlamaConfig(tie_word_embeddings=True, **common)
     yield "llama3", t.LlamaConfig(rope_parameters=llama3, head_dim=64, **wide)
-    yield "mistral", t.MistralConfig(sliding_window=8, **common)
+    # The format has no word for a window.
+    yield "mistral", t.MistralConfig(sliding_window=None, **common)
     yield "qwen2", t.Qwen2Config(**common)
     yield "qwen3", t.Qwen3Config(head_dim=64, **wide)
     yield "qwen3-moe", t.Qwen3MoeConfig(**common, **experts)
@@ -205,8 +206,8 @@ def check_methods(directory, cwd):
         print(f"   {directory.name:8} {name:8} in PEFT and back: max |Δlogit| {worst:.1e} (its effect: {effect:.1e})")
 
 
-def main(work):
-    work = pathlib.Path(work)
+def main(work, *families):
+    work = pathlib.Path(work).resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     # A unix socket's path has at most 107 bytes: the engine's directory is a short one.
@@ -215,6 +216,8 @@ def main(work):
         os.environ["LUTHIER_IDLE_S"] = "20"
         tokenizer = PreTrainedTokenizerFast.from_pretrained(PICO)
         for directory in tiny_models(work, len(tokenizer), tokenizer.eos_token_id):
+            if families and directory.name not in families:
+                continue
             check_base(directory, work)
             check_adapter(directory, work)
             if directory.name in METHODS_OF:
@@ -230,4 +233,4 @@ def main(work):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

