@@ -36,8 +36,14 @@ def use_gpt2_cut(directory):
 
 
 def in_transformers(path, ids, gguf_file=None, base=None):
-    # transformers does not read a GGUF file's RoPE scaling: the configuration is the base's.
-    more = dict(gguf_file=gguf_file, config=AutoConfig.from_pretrained(base)) if gguf_file else {}
+    more = {}
+    if gguf_file:
+        config = AutoConfig.from_pretrained(path, gguf_file=gguf_file)
+        # transformers does not read a GGUF file's RoPE scaling, nor the width of Qwen3's heads.
+        known = AutoConfig.from_pretrained(base)
+        config.rope_parameters = known.rope_parameters
+        config.head_dim = getattr(known, "head_dim", None) or known.hidden_size // known.num_attention_heads
+        more = dict(gguf_file=gguf_file, config=config)
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **more).eval()
     with torch.no_grad():
         return model(input_ids=torch.tensor([ids])).logits[0]

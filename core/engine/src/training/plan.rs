@@ -25,7 +25,7 @@ pub(crate) fn plan(context: Context<'_>, spec: &FinetuneSpec) -> Result<Training
     let resolved = context.resolve(&spec.model).at("/model")?;
     let config = models::read_config(&resolved.base.dir).at("/model")?;
     let max_seq_len = spec.train.max_seq_len.unwrap_or(config.max_seq_len).min(config.max_seq_len);
-    let train = train_config(&spec.train, max_seq_len)?;
+    let train = train_config(&spec.train, max_seq_len);
     train.validate().at("/train")?;
     let lengths = lengths(context, spec, &resolved.base.dir, max_seq_len, train.objective.kind)?;
     let shapes = shapes(&lengths, &train);
