@@ -1,6 +1,6 @@
 //! What clients may look at: revisions and files.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{HubServer, Reply, Request, git_hash, sha256};
 
@@ -27,7 +27,8 @@ impl HubServer {
         if path == "whoami-v2" {
             return Reply::json(&json!({"name": "someone", "type": "user", "orgs": []}));
         }
-        let (repository, revision) = path.split_once("/revision/").unwrap_or((path, "main"));
+        let tree = path.split_once("/tree/");
+        let (repository, revision) = tree.or_else(|| path.split_once("/revision/")).unwrap_or((path, "main"));
         if let Some(refusal) = self.refusal(repository, request) {
             return refusal;
         }
@@ -39,6 +40,9 @@ impl HubServer {
         let Some((_, commit)) = found else {
             return Reply::error(404, "RevisionNotFound", &format!("Invalid rev id: {revision}"));
         };
+        if tree.is_some() {
+            return Reply::json(&commit.files.iter().map(|(name, bytes)| entry(name, bytes)).collect());
+        }
         let siblings: Vec<_> = commit.files.keys().map(|name| json!({ "rfilename": name })).collect();
         let id = repository.split_once('/').map_or(repository, |(_, id)| id);
         Reply::json(
@@ -88,4 +92,13 @@ impl HubServer {
         ];
         reply
     }
+}
+
+/// A file in the listing of a tree.
+fn entry(name: &str, bytes: &[u8]) -> Value {
+    let mut entry = json!({ "type": "file", "path": name, "size": bytes.len(), "oid": git_hash(bytes) });
+    if LARGE.iter().any(|ending| name.ends_with(ending)) {
+        entry["lfs"] = json!({ "oid": sha256(bytes), "size": bytes.len(), "pointerSize": 134 });
+    }
+    entry
 }
