@@ -1,7 +1,9 @@
 //! Files: mapped safetensors, atomic writes.
 
+mod mapped;
 mod tensors;
 
+pub(crate) use mapped::Mapped;
 pub(crate) use tensors::{TensorFiles, serialize};
 
 use crate::{Error, Result};

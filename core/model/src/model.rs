@@ -47,6 +47,9 @@ const INIT_STREAM: u64 = 0x6d6f_6465_6c69_6e69;
 impl Model {
     /// Loads `config.json` and `model.safetensors` (or the shards of `model.safetensors.index.json`, or
     /// `model.gguf`) from `dir`; weights of any type become f32, but NF4 ones of bitsandbytes stay as they are.
+    ///
+    /// Large f32 files are mapped, not copied: processes share their memory. Whoever writes over such a file
+    /// in place changes the model in use, or ends the process; replacing it by renaming is safe.
     pub fn load(dir: &Path) -> Result<Model> {
         let config = ModelConfig::from_json(&read_text(&dir.join("config.json"))?)?;
         let (specs, layout) = layout(&config);
@@ -132,7 +135,8 @@ impl Model {
         let weights = model.weights_mut();
         for module in &modules {
             let tensor = &mut weights.tensors[module.weight];
-            if let Storage::Owned(values) = &tensor.values {
+            if !tensor.values.is_quantized() {
+                let values = tensor.values.as_slice();
                 let matrix = match module.transposed {
                     false => Nf4::quantize(&tensor.name, values, double)?,
                     true => Nf4::quantize(&tensor.name, &transposed(values, module.out_size), double)?,
@@ -163,8 +167,8 @@ impl Model {
     /// Bytes of all weights in memory.
     pub fn n_bytes(&self) -> u64 {
         let bytes = |values: &Storage<f32>| match values {
-            Storage::Owned(values) => 4 * values.len(),
             Storage::Nf4(matrix) => matrix.n_bytes(),
+            values => 4 * values.len(),
         };
         self.weights().tensors.iter().map(|tensor| bytes(&tensor.values) as u64).sum()
     }

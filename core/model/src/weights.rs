@@ -1,5 +1,6 @@
 //! Named tensors, where their values are, and a decoder's whole set of them.
 
+use crate::io::Mapped;
 use crate::layout::Layout;
 use crate::ops::linear::Weight;
 use crate::quant::Nf4;
@@ -22,6 +23,8 @@ pub(crate) struct NamedTensor<T> {
 pub(crate) enum Storage<T> {
     /// In memory, in the element type of the arithmetic.
     Owned(Vec<T>),
+    /// In a mapped file, whose memory all processes share.
+    Mapped(Mapped<T>),
     /// The matrix `[out, in]` of a linear layer in four bits, shared between models.
     Nf4(Arc<Nf4>),
 }
@@ -31,6 +34,7 @@ impl<T> Storage<T> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Storage::Owned(values) => values.len(),
+            Storage::Mapped(values) => values.as_slice().len(),
             Storage::Nf4(matrix) => matrix.len(),
         }
     }
@@ -39,14 +43,22 @@ impl<T> Storage<T> {
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Storage::Owned(values) => values,
+            Storage::Mapped(values) => values.as_slice(),
             Storage::Nf4(_) => unreachable!("only linear layers are quantized, and they ask for a matrix"),
         }
     }
 
-    /// The values, to be changed.
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+    /// The values, to be changed: those of a file are copied first.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T]
+    where
+        T: Copy,
+    {
+        if let Storage::Mapped(values) = self {
+            *self = Storage::Owned(values.as_slice().to_vec());
+        }
         match self {
             Storage::Owned(values) => values,
+            Storage::Mapped(_) => unreachable!("copied above"),
             Storage::Nf4(_) => unreachable!("quantized weights are frozen"),
         }
     }
@@ -93,6 +105,7 @@ impl<T: Real> Weights<T> {
     pub(crate) fn dense(&self, index: usize) -> Cow<'_, [T]> {
         match &self.tensors[index].values {
             Storage::Owned(values) => Cow::Borrowed(values),
+            Storage::Mapped(values) => Cow::Borrowed(values.as_slice()),
             Storage::Nf4(matrix) => {
                 let module = self.layout.modules.iter().find(|module| module.weight == index);
                 let values = matrix.to_vec();
@@ -107,9 +120,9 @@ impl<T: Real> Weights<T> {
     /// Tensor `index` as the weight of a linear layer: `[in, out]` if `transposed`, else `[out, in]`.
     pub(crate) fn matrix(&self, index: usize, transposed: bool) -> Weight<'_, T> {
         match (&self.tensors[index].values, transposed) {
-            (Storage::Owned(values), false) => Weight::Dense(values),
-            (Storage::Owned(values), true) => Weight::Transposed(values),
             (Storage::Nf4(matrix), _) => Weight::Nf4(matrix),
+            (values, false) => Weight::Dense(values.as_slice()),
+            (values, true) => Weight::Transposed(values.as_slice()),
         }
     }
 
@@ -124,8 +137,8 @@ impl<T: Real> NamedTensor<T> {
     #[cfg(test)]
     pub(crate) fn cast<U: Real>(&self) -> NamedTensor<U> {
         let values = match &self.values {
-            Storage::Owned(values) => Storage::Owned(values.iter().map(|x| U::from_f64(x.to_f64())).collect()),
             Storage::Nf4(matrix) => Storage::Nf4(Arc::clone(matrix)),
+            values => Storage::Owned(values.as_slice().iter().map(|x| U::from_f64(x.to_f64())).collect()),
         };
         NamedTensor { name: self.name.clone(), shape: self.shape.clone(), values }
     }

@@ -1,7 +1,7 @@
 //! Named tensors in safetensors files: mapped for reading, f32 in memory.
 #![allow(unsafe_code, reason = "maps weight files into memory")]
 
-use super::{read_json, write_atomic};
+use super::{Mapped, read_json, write_atomic};
 use crate::layout::Aliases;
 use crate::quant::nf4;
 use crate::weights::{NamedTensor, Storage, TensorSpec};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// One or several mapped safetensors files that together hold a set of tensors.
 pub(crate) struct TensorFiles {
-    files: Vec<(PathBuf, Mmap)>,
+    files: Vec<(PathBuf, Arc<Mmap>)>,
     /// What an error names when no single file is at fault.
     whole: PathBuf,
 }
@@ -91,7 +91,7 @@ impl TensorFiles {
                         let values = Storage::Nf4(Arc::new(matrix));
                         found[i] = Some(NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values });
                     }
-                    Some(&i) => found[i] = Some(convert(path, &specs[i], &view)?),
+                    Some(&i) => found[i] = Some(convert(path, mapped, &specs[i], &view)?),
                     None if aliases.is_redundant(name) => {}
                     None => {
                         return Err(Error::UnexpectedTensor {
@@ -117,20 +117,20 @@ fn is_quantized(tensors: &SafeTensors, name: &str) -> bool {
     ["nf4", "fp4"].iter().any(|kind| tensors.tensor(&format!("{name}.quant_state.bitsandbytes__{kind}")).is_ok())
 }
 
-fn map(path: &Path) -> Result<Mmap> {
+fn map(path: &Path) -> Result<Arc<Mmap>> {
     // A directory or a pipe of that name is no weights; opening a pipe would wait for ever.
     if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
         let reason = "it is no regular file".to_owned();
         return Err(Error::CorruptWeights { path: path.to_path_buf(), reason });
     }
     let file = File::open(path).map_err(Error::io(path))?;
-    // SAFETY: the mapping is read-only and lives only while weights are copied out of it. A process
-    // that truncates the file meanwhile can end this one, which no API of the system prevents; our own
-    // writers replace files by renaming and never change one in place.
-    unsafe { Mmap::map(&file) }.map_err(Error::io(path))
+    // SAFETY: the mapping is read-only, and large f32 tensors stay in it while a model lives. A process that
+    // truncates the file meanwhile can end this one, which no API of the system prevents; our own writers
+    // replace files by renaming and never change one in place.
+    unsafe { Mmap::map(&file) }.map(Arc::new).map_err(Error::io(path))
 }
 
-fn convert(path: &Path, spec: &TensorSpec, view: &TensorView) -> Result<NamedTensor<f32>> {
+fn convert(path: &Path, file: &Arc<Mmap>, spec: &TensorSpec, view: &TensorView) -> Result<NamedTensor<f32>> {
     if view.shape() != spec.shape {
         return Err(Error::WrongShape {
             path: path.to_path_buf(),
@@ -151,6 +151,12 @@ fn convert(path: &Path, spec: &TensorSpec, view: &TensorView) -> Result<NamedTen
             });
         }
     };
+    if dtype == DType::F32
+        && let Some(values) = Mapped::of(file, view.data())
+    {
+        let values = Storage::Mapped(values);
+        return Ok(NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values });
+    }
     let to_f32 = || -> candle_core::Result<Vec<f32>> {
         let tensor = Tensor::from_raw_buffer(view.data(), dtype, &[spec.len()], &Device::Cpu)?;
         tensor.to_dtype(DType::F32)?.to_vec1()

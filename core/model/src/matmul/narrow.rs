@@ -9,6 +9,7 @@ use super::kernel::kernels;
 use super::{Mat, MatMut, Term, Update};
 use crate::simd::row_product;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Most columns of a narrow output.
 const FEW_COLS: usize = 32;
@@ -67,8 +68,11 @@ fn by_transpose(out: MatMut<f32>, update: Update, term: &Term<f32>, parallel: bo
     }
 }
 
-/// A row-major copy.
-fn row_major(x: Mat<f32>) -> Vec<f32> {
+/// The elements row by row: where they lie, or a copy.
+fn row_major<'a>(x: Mat<'a, f32>) -> Cow<'a, [f32]> {
+    if x.col_stride == 1 && x.row_stride == x.cols {
+        return Cow::Borrowed(&x.data[..x.rows * x.cols]);
+    }
     let element = |i: usize, j: usize| x.data[i * x.row_stride + j * x.col_stride];
     (0..x.rows()).flat_map(|i| (0..x.cols()).map(move |j| element(i, j))).collect()
 }

@@ -1,5 +1,7 @@
 //! The low-rank slot, with DoRA's magnitudes if it has them.
 
+mod chunked;
+
 use super::{Linear, LinearSaved, Weight, add_scaled_columns, scale_columns, sum_of_products};
 use crate::buffers::{give, take, zeros};
 use crate::matmul::{Mat, MatMut, Term, Update, par_product, par_products, product};
@@ -90,6 +92,26 @@ impl<T: Real> LowRank<'_, T> {
         [term(self.scaling, &lows.trained, self.b)].into_iter().chain(initial).collect()
     }
 
+    /// Adds the gradients of A and B; returns `s dy B`.
+    fn gradients(&self, dy: &[T], x: &[T], low: &[T], da: &mut [T], db: &mut [T]) -> Vec<T> {
+        let (in_size, out_size, r) = (self.in_size(), self.out_size(), self.r);
+        let n = x.len() / in_size;
+        let dropped = self.drop(x);
+        if r <= chunked::MOST_RANK && n > 0 {
+            let operands = chunked::Operands { dy, x: &dropped, low, b: self.b, r, scaling: self.scaling };
+            let d_low = chunked::backward(&operands, da, db);
+            give_owned(dropped);
+            return d_low;
+        }
+        let dy = Mat::new(dy, n, out_size);
+        let d_low = times(dy, Mat::new(self.b, out_size, r), self.scaling);
+        par_product(MatMut::new(db, out_size, r), Update::Add, self.scaling, dy.t(), Mat::new(low, n, r));
+        let d_low_rows = Mat::new(&d_low, n, r);
+        par_product(MatMut::new(da, r, in_size), Update::Add, T::ONE, d_low_rows.t(), Mat::new(&dropped, n, in_size));
+        give_owned(dropped);
+        d_low
+    }
+
     /// The gradients of A and B to where they are wanted, and that of the input.
     pub(super) fn backward(
         &self,
@@ -106,20 +128,16 @@ impl<T: Real> LowRank<'_, T> {
             let products = if gradient.is_some() { 2 * out_size + in_size } else { out_size };
             2.0 * (n * self.r * products) as f64
         });
-        let dy = Mat::new(dy, n, out_size);
+        let dy_rows = Mat::new(dy, n, out_size);
+        let times_b = |b: &[T], scale: T| times(dy_rows, Mat::new(b, out_size, b.len() / out_size), scale);
         let d_lows = Lows {
-            trained: times(dy, Mat::new(self.b, out_size, self.r), self.scaling),
-            initial: self.initial.map(|(_, b)| times(dy, Mat::new(b, out_size, b.len() / out_size), -self.scaling)),
+            trained: match gradient {
+                None => times_b(self.b, self.scaling),
+                Some((da, db)) => self.gradients(dy, x, low, da, db),
+            },
+            initial: self.initial.map(|(_, b)| times_b(b, -self.scaling)),
         };
         let d_low = Mat::new(&d_lows.trained, n, self.r);
-        if let Some((da, db)) = gradient {
-            let db = MatMut::new(db, out_size, self.r);
-            par_product(db, Update::Add, self.scaling, dy.t(), Mat::new(low, n, self.r));
-            let dropped = self.drop(x);
-            let da = MatMut::new(da, self.r, in_size);
-            par_product(da, Update::Add, T::ONE, d_low.t(), Mat::new(&dropped, n, in_size));
-            give_owned(dropped);
-        }
         let a = Mat::new(self.a, self.r, in_size);
         let initial = self.initial.zip(d_lows.initial.as_ref()).map(|((a, _), d_low)| {
             let r = a.len() / in_size;
